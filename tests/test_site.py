@@ -32,7 +32,7 @@ def page(path: Path) -> BeautifulSoup:
 
 
 @large
-def test_nothing_is_loaded_from_another_server(site: Path) -> None:
+def test_the_site_needs_no_other_server_and_no_kernel(site: Path) -> None:
     loaded = []
     for path in site.rglob("*.html"):
         built = page(path)
@@ -46,15 +46,12 @@ def test_nothing_is_loaded_from_another_server(site: Path) -> None:
     assert len(loaded) > 500
     assert not [(name, url[:80]) for name, url in loaded if re.match(r"(?:https?:)?//", url)]
 
-
-def urls(css: str) -> list[str]:
-    return re.findall(r"""(?:url\(|@import\s)\s*["']?([^"')\s]+)""", css)
-
-
-@large
-def test_a_page_has_its_quiz_and_folded_solutions_without_a_kernel(site: Path) -> None:
     built = page(site / "notebooks" / "03b_a_network_learns.html")
     titles = {" ".join(tag.text.split()) for tag in built.select("summary")}
     assert any("Solution" in title for title in titles)
     assert any("Setup" in title for title in titles)
     assert "Which pairs change their order?" in str(built), "feedback of a quiz"
+
+
+def urls(css: str) -> list[str]:
+    return re.findall(r"""(?:url\(|@import\s)\s*["']?([^"')\s]+)""", css)

@@ -44,7 +44,9 @@ from cryutils.models.gate import READY, SR, STEP_S, WINDOW_S, Gate, level_db
 HOME, SEED = project_dir() / "outputs" / "reference", 0
 EACH, SECONDS, LONGEST_S = 60, 480, 40  # generated sounds of a kind; s of a source, of a file
 QUIETER_DB = 20.0  # below a recording's loudest window; quieter ones are pauses
-NETWORKS, HIDDEN, FOLDS = 3, 64, 5
+NETWORKS, FOLDS = 3, 5
+NETWORK = {"hidden_layer_sizes": (64,), "alpha": 1e-2, "learning_rate_init": 2e-3, "batch_size": 256}
+NETWORK |= {"early_stopping": True, "max_iter": 60}
 MOSTLY, HARDLY = 0.5, 0.1  # share of a window: a cry from the first up, a pause below the second
 MIXED, PAUSES = 0.5, 3.0  # weights of mixed sounds and of pauses
 MIXABLE = ("ambience", "household", "motor", "music", "noise")
@@ -202,19 +204,11 @@ def mixtures(sounds: pd.DataFrame, table: pd.DataFrame) -> tuple[Any, pd.DataFra
             X, mixed = windows_of((sound.x + x).astype(np.float32), sound.cries)
             is_cry = mixed.cry >= MOSTLY
             heard = table.level[table["sound"] == number].to_numpy() >= target + DROWNED_DB
+            mixed["kind"] = np.where(is_cry, "cry", "pause")
+            mixed["clear"] = (mixed.cry < HARDLY) | is_cry & heard
+            about = {"sound": -1, "source": sound.source, "background": kind, "fold": fold}
             features.append(X)
-            tables.append(
-                mixed.assign(
-                    kind=np.where(is_cry, "cry", "pause"),
-                    clear=(mixed.cry < HARDLY) | is_cry & heard,
-                    sound=-1,
-                    source=sound.source,
-                    sounds="mixed",
-                    background=kind,
-                    fold=fold,
-                    train=True,
-                )
-            )
+            tables.append(mixed.assign(sounds="mixed", train=True, **about))
     return np.concatenate(features), pd.concat(tables)
 
 
@@ -229,15 +223,8 @@ def fit(X: Any, rows: pd.DataFrame) -> Gate:
     scaler, networks = StandardScaler().fit(X), []
     for k in range(NETWORKS):
         drawn = np.random.default_rng([SEED, k]).choice(len(X), len(X), p=weight)
-        model = MLPClassifier(
-            (HIDDEN,),
-            alpha=1e-2,
-            early_stopping=True,
-            random_state=k,
-            max_iter=60,
-            learning_rate_init=2e-3,
-            batch_size=256,
-        ).fit(scaler.transform(X[drawn]), rows.is_cry.to_numpy()[drawn])
+        model = MLPClassifier(random_state=k, **NETWORK)
+        model.fit(scaler.transform(X[drawn]), rows.is_cry.to_numpy()[drawn])
         first = model.coefs_[0] / scaler.scale_[:, None]
         bias = model.intercepts_[0] - scaler.mean_ @ first
         parts = (first, bias, model.coefs_[1][:, 0], model.intercepts_[1][0])
@@ -295,21 +282,10 @@ def rates(scored: pd.DataFrame, threshold: float, sounds: pd.DataFrame) -> pd.Da
         makers, gap = clear.maker.tolist(), clear.level_meter.astype(float) - clear.gate
         share = mean_interval(clear.gate.to_numpy(float), makers, limits=(0.0, 1.0))
         more = mean_interval(gap.to_numpy(), makers, limits=(-1.0, 1.0))
-        rows.append(
-            keys
-            | {
-                "metric": "passing",
-                "value": share.value,
-                "low": share.low,
-                "high": share.high,
-                "n": len(clear),
-                "makers": len(set(makers)),
-                "level_meter": clear.level_meter.mean(),
-                "difference": more.value,
-                "difference_low": more.low,
-                "difference_high": more.high,
-            }
-        )
+        row = {"metric": "passing", "value": share.value, "low": share.low, "high": share.high}
+        row |= {"n": len(clear), "makers": len(set(makers)), "level_meter": clear.level_meter.mean()}
+        row |= {"difference": more.value, "difference_low": more.low, "difference_high": more.high}
+        rows.append(keys | row)
         if kind == "cry":
             whole = scored[(scored.how == how) & scored["sound"].isin(part["sound"])]
             heard = reached(whole, sounds) >= threshold

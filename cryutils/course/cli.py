@@ -1,4 +1,4 @@
-"""The `cryutils` command. `predict` and `export` are in `cli_predict`, the application in `cli_serve`.
+"""The `cryutils` command. Those that use trained models are in `cli_models`.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
 stderr that names the problem and the remedy), 130 stopped by Ctrl-C, 143 by SIGTERM. Each command
@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,7 @@ import click
 from cryutils._io import extras
 from cryutils._io.paths import project_dir, resolve, writing
 from cryutils._io.progress import say
-from cryutils.course.cli_predict import export, predict
-from cryutils.course.cli_serve import log, serve, users
+from cryutils.course.cli_models import export, log, predict, serve, users
 from cryutils.datasets import registry
 from cryutils.errors import InputError, near_miss
 
@@ -87,35 +86,26 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
 @click.option("--data", metavar="FOLDER|CSV", help=_RECORDINGS)
 @click.option("--name", help="Name of the run, a folder in outputs.")
 @click.option("--fresh", is_flag=True, help="Run all notebooks again, also those that have finished.")
-@click.option("--list", "listing", is_flag=True, help="List notebooks and parameters without running them.")
 def run(
     notebooks: tuple[str, ...],
     profile: str,
     values: dict[str, object],
     data: str | None,
     name: str | None,
-    listing: bool,
     **options: Any,
 ) -> None:
     """Run notebooks and write their results, figures and the report.
 
-    Without NOTEBOOK the notebooks of the profile run. NOTEBOOK is the name of a notebook, or the
-    beginning of its name if it fits one notebook alone (03), or the path of a copy that you have
-    changed.
-
-    To resume a run that was stopped, repeat the command. A run is named after its profile, such as
-    quick; with -p the parameters are added, quick-repeats-2, with --data the folder, FOLDER-quick.
+    NOTEBOOK is the name of a notebook, the beginning of its name (03), or the path of your copy; by
+    default the notebooks of the profile run. To resume a run that was stopped, repeat the command.
 
     \b
     Examples:
-      cryutils run --profile quick
       cryutils run 03_feature_validation --profile real -p test_size=0.2
       cryutils run 03_feature_validation --data FOLDER -p classes='["hungry","tired"]'
-      cryutils run --list 03
-      cryutils run course/02_audio_features.ipynb
     """
     extras.require("papermill", "course", "running notebooks")
-    from cryutils.claims import every_run, records, tables
+    from cryutils.claims import every_run, tables
     from cryutils.course import runner
 
     if name is not None and not re.fullmatch(r"\w[\w. -]*", name):
@@ -123,16 +113,16 @@ def run(
     if name in ("manual", "reference", *runner.profiles()):
         raise InputError(f"--name {name}: that name is taken; give another, such as trial-2.")
     jobs = runner.plan(profile, notebooks, values, data=data, run_name=name)
-    if listing:
-        for job in jobs:
-            say(job.name)
-            for key, value in (records.defaults(job.source) | dict(job.parameters)).items():
-                say(f"  {key} = {json.dumps(value)}")
-        return
     if options["scheduler"]:
         extras.require("distributed", "cluster", "--scheduler")
+    # Load each corpus before any notebook does, and say how many problems it has.
     for corpus in {str(job.parameters["data"]) for job in jobs if "data" in job.parameters}:
-        _find_recordings(corpus)
+        if not registry.is_synthetic(corpus):
+            clips = registry.load(corpus)
+            say(f"{clips.note}; {len(clips)} clips of {len(set(clips.infants))} infants")
+            if problems := _counted(clips.problems()):
+                listed = f"`cryutils data describe {shlex.quote(corpus)} --problems` lists them"
+                say(f"Problems: {problems}; {listed}.")
     failed = runner.run(jobs, **options)
     for notebook, error in failed.items():
         say(f"{notebook}: {error}", err=True)
@@ -144,16 +134,6 @@ def run(
         say(f"Report: {write_report(folder)}")
     if failed:
         raise SystemExit(1)
-
-
-def _find_recordings(name: str) -> None:
-    """Load a corpus before any notebook does, and say how many problems it has."""
-    if registry.is_synthetic(name):
-        return
-    corpus = registry.load(name)
-    say(f"{corpus.note}; {len(corpus)} clips of {len(set(corpus.infants))} infants")
-    if problems := _counted(corpus.problems()):
-        say(f"Problems: {problems}; `cryutils data describe {shlex.quote(name)} --problems` lists them.")
 
 
 def write_report(run: Path) -> Path:
@@ -210,12 +190,11 @@ def lab(arguments: tuple[str, ...]) -> None:
 def claims(verdict: str | None, run: str | None, as_json: bool) -> None:
     """Compare each claim of both papers with the measurements.
 
-    Each claim has two verdicts, with a random split (our reading of the papers) and leak-free. The
-    results are those of all runs and of the reference runs that come with the code. If several runs
-    measured a claim on the same recordings, the run that tested most clips counts. The
+    Each claim has two verdicts, with a random split (our reading of the papers) and leak-free. If
+    several runs measured a claim on the same recordings, the run that tested most clips counts. The
     verdicts: reproduced, not reproduced (also: with a substitute class), not shown, in simulation
     (measured on synthetic infants alone) and cannot be tested; for sums, captions and references,
-    consistent and inconsistent. The reason says why.
+    consistent and inconsistent.
 
     \b
     Examples:
@@ -248,22 +227,16 @@ def claims(verdict: str | None, run: str | None, as_json: bool) -> None:
 @click.option("--folds", metavar="CSV", help="Refuse answers that were not made on these fixed folds.")
 @click.option("--train-infants", metavar="TABLE", help="Infants (column infant) that trained the model.")
 @click.option("--distinct-infants", is_flag=True, help="Keep names apart that differ by case, spaces or _.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of rows for each part.")
-def audit(source: str, permutations: int, distinct_infants: bool, as_json: bool, **files: str | None) -> None:
+def audit(source: str, permutations: int, distinct_infants: bool, **files: str | None) -> None:
     """Measure what predictions or recordings can show.
 
     TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
     and prediction or p_<class> for each class; if known, fold, repeat, model, device and split
-    ("random" or "leak_free"). FOLDER holds recordings, <label>/<infant>/<file>, or is a CSV file
-    that lists them (file, label, infant), or the name of a corpus; a logistic regression is then
-    tested with both splits.
-
-    Printed are intervals over infants, what no skill reaches, how often the model knew the infant,
-    a permutation test, and the difference between the splits.
+    ("random" or "leak_free"). With FOLDER, a manifest or the name of a corpus, a logistic regression
+    is tested with both splits.
 
     \b
     Examples:
-      cryutils audit tests/data/table2_predictions.csv
       cryutils audit donateacry
       cryutils audit answers.csv --folds data/benchmark/donateacry.csv
     """
@@ -290,39 +263,34 @@ def audit(source: str, permutations: int, distinct_infants: bool, as_json: bool,
             )
     else:
         raise InputError(f"{source}: no such file or folder.")
-    result = audits.audit(table, permutations=permutations)
-    if as_json:
-        parts = {name: json.loads(part.to_json(orient="records")) for name, part in vars(result).items()}
-        click.echo(json.dumps(parts, indent=1))
-    else:
-        _print_audit(result)
+    _print_audit(audits.audit(table, permutations=permutations))
 
 
 def _print_audit(result: Audit) -> None:
     """Print the parts of an audit as tables, in percent, each below its caption."""
     from cryutils.claims.tables import in_percent
 
-    def percent(table: pd.DataFrame) -> list[str]:
-        return [in_percent(*row) for row in table[["value", "low", "high"]].to_numpy()]
-
     scores, leaks, gaps = result.scores, result.leaks, result.gaps
-    known = leaks.shared.map(in_percent).replace("–", "unknown")
-    p_values = leaks.p_value.map("{:.3f}".format).replace("nan", "–")
+    for table, name in ((scores, "score"), (gaps, "difference")):
+        table[name] = [in_percent(*row) for row in table[["value", "low", "high"]].to_numpy()]
+    scores["no skill"] = scores.guess.map(in_percent)
+    leaks["known infants"] = leaks.shared.map(in_percent).replace("–", "unknown")
+    leaks["p"] = leaks.p_value.map("{:.3f}".format).replace("nan", "–")
     tables = {
         "Clips; an infant with several labels is counted in each class.": result.classes,
         "Scores in percent, with 95 % intervals over infants. No skill: guessing, or always the"
-        " most common class for accuracy and macro F1.": scores[["model", "split", "metric"]].assign(
-            score=percent(scores), **{"no skill": scores.guess.map(in_percent)}
-        ),
+        " most common class for accuracy and macro F1.": scores[
+            ["model", "split", "metric", "score", "no skill"]
+        ],
         "Known infants: the share of answers from a model trained on other clips of the same infant"
         " (needs several folds or --train-infants), in percent. p: how often the predictions agree"
         " as well with labels exchanged between infants, with the same device if known (needs a"
         " repeat with all clips). With a random split, recognising infants can make p small.": leaks[
-            ["model", "split"]
-        ].assign(**{"known infants": known}, p=p_values),
+            ["model", "split", "known infants", "p"]
+        ],
         "Balanced accuracy with the random split minus leak-free, in points, on the same clips.": gaps[
-            ["model"]
-        ].assign(difference=percent(gaps)),
+            ["model", "difference"]
+        ],
     }
     for caption, table in tables.items():
         if len(table):
@@ -352,8 +320,6 @@ def data_list() -> None:
         if dataset.files:
             folder = dataset.files.find()
             say(f"{'':<20}{folder or f'not on this machine: cryutils data fetch {name}'}")
-    say(f"{'FOLDER':<20}your own recordings as <label>/<infant>/<file>")
-    say(f"{'FILE.csv':<20}your own recordings, listed with the columns file, label, infant")
 
 
 @data.command("fetch", epilog="Example: cryutils data fetch donateacry")
@@ -378,15 +344,10 @@ def data_describe(name: str, problems: bool) -> None:
 
     NAME is a corpus that `cryutils data list` shows, a folder of recordings, or a manifest.
     """
-
-    def say_all(rows: Any) -> None:
-        for row in rows if problems else ():
-            say(f"{row.kind}  {row.item}: {row.what}")
-
     try:
         corpus = registry.load(name)
     except InputError as error:
-        say_all(error.problems)
+        _list(error.problems if problems else ())
         raise
     table = corpus.problems()
     origin = ("", corpus.note, f"Licence: {corpus.licence}", f"Cite: {corpus.cite()}")
@@ -394,7 +355,12 @@ def data_describe(name: str, problems: bool) -> None:
         say(line)
     hint = "" if problems or table.empty else " --problems lists them."
     say(f"Problems: {_counted(table) or 'none'}.{hint}")
-    say_all(table.itertuples())
+    _list(table.itertuples() if problems else ())
+
+
+def _list(problems: Iterable[Any]) -> None:
+    for problem in problems:
+        say(f"{problem.kind}  {problem.item}: {problem.what}")
 
 
 def _counted(problems: pd.DataFrame) -> str:

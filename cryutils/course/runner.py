@@ -4,15 +4,13 @@ A run is a folder `outputs/<run>/` with executed notebooks, their results and fi
 notebook has a state file with its fingerprint, a digest of everything that its results depend on.
 So a killed run can be resumed, and a notebook is executed again when its inputs have changed.
 
-papermill executes each notebook in its own process (`python -m cryutils.course.runner`), as it is
-unsafe in threads. The process and its kernel end when the process that started them ends or the run is
-stopped.
+papermill is unsafe in threads, so it executes each notebook in its own process
+(`python -m cryutils.course.runner`).
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import platform
@@ -54,7 +52,6 @@ from cryutils.errors import InputError, near_miss
 __all__ = ["Job", "chosen", "contents", "notebooks", "plan", "profiles", "run"]
 
 _LIBRARY = Path(__file__).parents[1]
-_TICK_S = 0.5  # between checks whether a notebook's process must end
 # The user's settings, which would change what a notebook computes and shows.
 _FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
 _FILES = ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH", "MATPLOTLIBRC", "PYTHONSTARTUP")
@@ -114,8 +111,8 @@ def chosen(texts: Iterable[str]) -> dict[str, Path]:
         if copy:
             check_file(copy)
         name = copy.stem if copy else text
-        names = [name] if name in known else [each for each in known if each.startswith(name)]
-        names = [each for each in names if each.startswith(f"{name}_")] or names  # "03" isn't 03b
+        exact = [each for each in known if f"{each}_".startswith(f"{name}_")]  # "03" isn't 03b
+        names = exact or [each for each in known if each.startswith(name)]
         if len(names) > 1:
             raise InputError(f"notebook {name!r} fits {', '.join(names)}; give more of the name.")
         if not names:
@@ -139,14 +136,14 @@ def plan(
 ) -> list[Job]:
     """Return the jobs of a run.
 
-    `texts` name notebooks, or copies by their path; by default those of the profile run. `values`
-    are parameters that override the profile's, `data` the user's own recordings. `run_name`
-    replaces the name made of `data`, the profile and `values`.
+    texts: as in `chosen`; by default the notebooks of the profile. values: parameters that override
+    the profile's. data: the user's own recordings. run_name: replaces the name made of these.
 
     Raises InputError for an unknown profile, notebook or parameter, and for a value of another type
     than the parameter's default, which papermill does not check.
     """
     import yaml
+    from joblib import hash
 
     values = dict(values or {})
     if profile not in (files := profiles()):
@@ -160,19 +157,23 @@ def plan(
     corpus = str(resolve(data)) if data else content.get("data")
     first = [Path(str(corpus)).stem] if data else []
     usual = "-".join([*first, profile, *(f"{key}-{value}" for key, value in sorted(values.items()))])
-    usual = re.sub(r"[^\w. -]+", "_", usual).lstrip(".")[:100]
-    folder = outputs_dir() / (run_name or usual)
-    _require_own(folder, ({"data": corpus} if data else {}) | ({} if run_name else values))
-    shared, jobs = _shared(), []
+    if len(usual) > 100:
+        usual = f"{usual[:100]}-{hash(usual)[:8]}"
+    folder = outputs_dir() / (run_name or re.sub(r"[^\w. -]+", "_", usual).lstrip("."))
+    states, shared, jobs = records.states(folder), _shared(), []
     for name, path in selected.items():
         changed = dict(content.get("parameters", {}).get(name, {}))
         _require_known(changed, known[name], name)
         if corpus and "data" in known[name]:
             changed["data"] = corpus
+            before = states.get(name, {}).get("parameters", {}).get("data", corpus)
+            if data and before != corpus:  # two folders of recordings can have the same name
+                what = f"{name} was run there with data={before}, not {corpus}"
+                raise InputError(f"{folder}: {what}; give this run another name by --name.")
         changed |= {key: value for key, value in values.items() if key in known[name]}
         records.require_types(changed, known[name])
         used = [_files(text) for text in (known[name] | changed).values() if isinstance(text, str)]
-        digest = _digest([cells[name], changed, used, shared])
+        digest = hash([cells[name], changed, used, shared])
         jobs.append(Job(name, path, folder, changed, digest, rows[name].get("after", ())))
     return jobs
 
@@ -193,20 +194,6 @@ def _require_known(names: Iterable[str], known: Collection[str], where: str) -> 
             raise InputError(f"{name} is no parameter of {where}.{near_miss(name, known)}")
 
 
-def _require_own(folder: Path, values: Mapping[str, Any]) -> None:
-    """Raise InputError if `folder` holds results of the same name, made with other `values`.
-
-    Two folders of recordings can have the same name, and a name is shortened.
-    """
-    for name, state in records.states(folder).items():
-        for key, value in values.items():
-            if (before := state.get("parameters", {}).get(key, value)) != value:
-                raise InputError(
-                    f"{folder}: {name} was run there with {key}={before}, not {value}; give this"
-                    " run another name by --name."
-                )
-
-
 def _shared() -> list[Any]:
     """Return what all notebooks depend on: library, stored data and results, versions, weights."""
     home = project_dir()
@@ -215,10 +202,6 @@ def _shared() -> list[Any]:
     files = {name: files[name] for name in files if not name.startswith(("cryutils/course", "data/profiles"))}
     installed = {key: value for key, value in versions(home).items() if key != "commit"}
     return [files, installed, _files(str(weights_dir() or ""))]
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _files(text: str) -> list[parallel.Identity]:
@@ -266,14 +249,7 @@ def versions(project: Path) -> dict[str, str]:
 # Executing notebooks
 
 
-def run(
-    jobs: Sequence[Job],
-    *,
-    processes: int | None = None,
-    scheduler: str | None = None,
-    patience_s: float = parallel.PATIENCE_S,
-    fresh: bool = False,
-) -> dict[str, str]:
+def run(jobs: Sequence[Job], **options: Any) -> dict[str, str]:
     """Execute `jobs`, those of one run, and return `{notebook: error}` for those that failed.
 
     Finished notebooks are not executed again unless `fresh`. Earlier results are kept until the new
@@ -288,7 +264,7 @@ def run(
     stopping = threading.Event()
     with ThreadPoolExecutor(1) as thread:
         try:  # what a signal raises interrupts this wait alone, not a line that closes a file
-            return thread.submit(_run, jobs, stopping, processes, scheduler, patience_s, fresh).result()
+            return thread.submit(_run, jobs, stopping, **options).result()
         finally:
             stopping.set()
 
@@ -296,10 +272,11 @@ def run(
 def _run(
     jobs: Sequence[Job],
     stopping: threading.Event,
-    processes: int | None,
-    scheduler: str | None,
-    patience_s: float,
-    fresh: bool,
+    *,
+    processes: int | None = None,
+    scheduler: str | None = None,
+    patience_s: float = parallel.PATIENCE_S,
+    fresh: bool = False,
 ) -> dict[str, str]:
     from joblib import cpu_count
 
@@ -314,8 +291,7 @@ def _run(
                 say(f"{job.name}: finished before, kept", err=True)
         if not waiting:
             return {}
-        processes = min(processes or cores, len(waiting))
-        cluster = None
+        processes, cluster = min(processes or cores, len(waiting)), None
         if scheduler:  # a worker has one core; a thread here waits for each notebook
             cluster = parallel.Cluster(scheduler, patience_s=patience_s)
             stack.callback(cluster.close)
@@ -350,22 +326,18 @@ def _require_same(cluster: parallel.Cluster, folder: Path) -> None:
 def installation(project: Path, token: Path) -> dict[str, str]:
     """Return what a worker must have in common with the machine that sends it notebooks.
 
-    These are `versions`, a digest of the library's files, and whether the folder that contains
-    the new folder `token` is the same one and can be written to.
+    token: a new folder, by which a worker shows that it has the same run's folder.
     """
-    is_same = token.is_dir() and writable(token)
+    from joblib import hash
+
     return versions(project) | {
-        "cryutils' files": _digest(digests(_LIBRARY))[:12],
-        str(token.parent): "writable" if is_same else "missing",
+        "cryutils' files": hash(digests(_LIBRARY))[:12],
+        str(token.parent): "writable" if token.is_dir() and writable(token) else "missing",
     }
 
 
 def _environment(cores: int) -> dict[str, str]:
-    """Return the environment variables of each notebook's process.
-
-    Notebooks run in parallel, so an operation uses one thread, and a notebook starts a process for
-    each of its `cores`. Results do not depend on the number of cores.
-    """
+    """Return the environment variables of each notebook's process, which may use `cores`."""
     return {
         "CRYUTILS_START_DIR": str(Path.cwd()),
         "CRYUTILS_CACHE_DIR": str(cache_dir()),
@@ -437,20 +409,10 @@ def _stored(job: Job, compute: Callable[[Job], tuple[Path, str, float]], storing
         if not staging.is_dir():
             return "stopped"
         if not error:
-            try:
-                records.finish(
-                    staging,
-                    job.name,
-                    {
-                        "fingerprint": job.fingerprint,
-                        "parameters": dict(job.parameters),
-                        "seconds": round(seconds, 1),
-                        "versions": versions(project_dir()),
-                    },
-                )
-                return ""
-            except InputError as unreadable:
-                error = str(unreadable)
+            state: dict[str, Any] = {"fingerprint": job.fingerprint, "parameters": dict(job.parameters)}
+            state |= {"seconds": round(seconds, 1), "versions": versions(project_dir())}
+            records.finish(staging, job.name, state)
+            return ""
         kept = records.give_up(staging, job.name)
     if (full := os.strerror(errno.ENOSPC)) in error:
         raise OSError(errno.ENOSPC, full, f"{job.name}: {error}")
@@ -466,17 +428,21 @@ def execute(
 ) -> tuple[Path, str, float]:
     """Execute the notebook `source` in a new process, with `values` for its parameters.
 
-    Called here or on a worker that shares the run's `folder`. If a worker is lost, the call is
-    repeated, so each call has its own staging folder. Its removal ends the execution.
-
-    Returns the staging folder, the error in one line or "", and the seconds, 0 if the process ended
-    early.
+    Called here or on a worker that shares the run's `folder`, again if the worker is lost. Returns
+    the call's own staging folder, whose removal ends the execution, the error in one line or "",
+    and the seconds, 0 if the process ended early.
     """
     staging, began = records.stage(folder, source.stem), time.monotonic()
+    cache = Path(environment["CRYUTILS_CACHE_DIR"])
+    kept = cache if writable(cache) else staging.parent  # font lists, compiled functions: seconds
     own = {
         "CRYUTILS_RUN_DIR": str(staging),
         "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
         "TQDM_DISABLE": "1",  # no output that depends on the time a cell takes
+        "MPLCONFIGDIR": str(kept / "matplotlib"),
+        "NUMBA_CACHE_DIR": str(kept / "numba"),
+        **{name: str(staging.parent / name.lower()) for name in _FOLDERS},
+        **dict.fromkeys(_FILES, ""),
     }
     target, log = staging / "notebooks" / source.name, staging / "logs" / f"{source.stem}.log"
     request = [str(source), str(target), str(log), dict(values), os.getpid()]
@@ -508,7 +474,7 @@ def main() -> None:
 
     source, target, log, values, parent = json.load(sys.stdin)
     threading.Thread(target=_end_with, args=(Path(log), parent), daemon=True).start()
-    _leave_out_settings()
+    os.environ["KERAS_HOME"] = str(keras_home())
     answer = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep libraries' output out of the answer
     place = {"connection_file": str(scratch_dir() / "kernel.json"), "transport": "ipc"}
@@ -529,28 +495,12 @@ def main() -> None:
         os.write(answer, _one_line(failure).encode())
 
 
-def _leave_out_settings() -> None:
-    """Let this process and its kernel find none of the user's settings for libraries.
-
-    Folders of settings are new and empty. Font lists and compiled functions, which take seconds,
-    are kept in the cache.
-    """
-    folder, cache = scratch_dir(), cache_dir() if writable(cache_dir()) else scratch_dir()
-    for name in _FILES:
-        os.environ.pop(name, None)
-    for name in _FOLDERS:
-        os.environ[name] = str(folder / name.lower())
-    os.environ["KERAS_HOME"] = str(keras_home())
-    os.environ["MPLCONFIGDIR"] = str(cache / "matplotlib")
-    os.environ["NUMBA_CACHE_DIR"] = str(cache / "numba")
-
-
 def _end_with(log: Path, parent: int) -> None:
     """End this process and its kernel when the process `parent` ends or `log` is removed."""
     import psutil
 
     while log.is_file() and os.getppid() == parent:
-        time.sleep(_TICK_S)
+        time.sleep(0.5)
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # it has just ended
             child.kill()
@@ -559,7 +509,6 @@ def _end_with(log: Path, parent: int) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    from click import unstyle
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
@@ -570,7 +519,7 @@ def _one_line(error: Exception) -> str:
         cell, kind, message = f"cell {error.exec_count}: ", error.ename, error.evalue
     if kind != "InputError":
         message = f"{kind}: {message.strip()}"
-    return cell + unstyle(message).strip().partition("\n")[0]
+    return cell + message.strip().partition("\n")[0]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The contract of every command: help with an example, exit codes, and one line for each mistake.
 
-Then what `data`, `claims`, `audit`, `lab`, `users` and `log` do. `predict`, `export` and `run` have
-files of their own.
+Then what `data`, `claims`, `audit`, `lab`, `users` and `log` do.
 """
 
 from __future__ import annotations
@@ -82,11 +81,6 @@ def test_each_help_has_its_own_example(names: tuple[str, ...], command: Command)
     assert all(line.startswith(" ".join(["cryutils", *names])) for line in examples)
 
 
-@pytest.mark.parametrize("names", [names for names in COMMANDS if names != ("lab",)], ids=" ".join)
-def test_an_unknown_option_is_one_line(names: tuple[str, ...], command: Command) -> None:
-    assert "No such option" in mistake(command(*names, "--nonsense"))
-
-
 @pytest.mark.parametrize("group", [(), ("data",), ("users",), ("log",)], ids=" ".join)
 def test_a_group_alone_prints_its_help(group: tuple[str, ...], command: Command) -> None:
     assert success(command(*group)) == success(command(*group, "--help"))
@@ -96,12 +90,12 @@ def test_a_group_alone_prints_its_help(group: tuple[str, ...], command: Command)
     ("arguments", "remedy"),
     [
         ("rnu", "No such command 'rnu'. Did you mean 'run'?"),
+        ("run --nonsense", "No such option"),
         ("run --profile quik", "no profile 'quik'. Did you mean quick?"),
         ("run 03_feature_validtion", "Did you mean 03_feature_validation?"),
         ("run 0", "notebook '0' fits 00_start_here, "),
         ("run 03_feature_validation --profile real -p tset_size=0.3", "Did you mean test_size?"),
         ("run 03_feature_validation -p test_size", "write it as key=value"),
-        ("run 03_feature_validation --data absent", "absent: no such folder"),
         ("run 03_feature_validation --data empty", "empty: no usable recording"),
         ("run 03 --name ../x", "give a plain name"),
         ("run 03 --name reference", "--name reference: that name is taken"),
@@ -111,12 +105,9 @@ def test_a_group_alone_prints_its_help(group: tuple[str, ...], command: Command)
         ("claims --run quik", "no run 'quik'"),
         ("audit nowhere.csv", "nowhere.csv: no such file"),
         ("audit empty --distinct-infants", "need a table of predictions"),
-        (f"audit {EXAMPLE} --train-infants none.csv", "none.csv"),
-        ("users ad", "No such command 'ad'. Did you mean 'add'?"),
         ("users add demo", "demo: a user of this name exists"),
-        ("users add abel", "A password has 8 to 1024 characters"),
         ("log show Mai", "no infant 'Mai'. Did you mean Mia?"),
-        ("log show Mia --since tomorrow-ish", "'tomorrow-ish': no time"),
+        ("log purge --before tomorrow-ish", "'tomorrow-ish' does not match"),
         ("log export log.xlsx", "name a file that ends in .csv or .parquet"),
     ],
 )
@@ -124,7 +115,6 @@ def test_a_mistake_is_one_line_with_its_remedy(
     arguments: str, remedy: str, call: Command, mia: None, apart: Path
 ) -> None:
     (apart / "empty").mkdir()
-    (apart / "file").write_text("no folder")
     typed = PASSWORD if arguments == "users add demo" else ""
     assert remedy in mistake(call(*arguments.split(), typed=typed))
 
@@ -145,20 +135,17 @@ def test_a_missing_store_is_one_line_without_its_password(
     assert "127.0.0.1:1/log" in line and "secret" not in line
 
 
-@pytest.mark.parametrize(
-    ("variable", "arguments"),
-    [("CRYUTILS_CACHE_DIR", "data fetch donateacry"), ("CRYUTILS_STORE", "users list")],
-)
 def test_without_a_home_one_line_names_the_variable(
-    variable: str, arguments: str, command: Command, monkeypatch: pytest.MonkeyPatch
+    command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(_: object) -> None:
         raise KeyError("no such user")
 
     monkeypatch.setattr("pwd.getpwuid", unknown)
-    for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", variable):
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "CRYUTILS_CACHE_DIR", "CRYUTILS_STORE"):
         monkeypatch.delenv(name, raising=False)
-    assert variable in mistake(command(*arguments.split()))
+    assert "CRYUTILS_CACHE_DIR" in mistake(command("data", "fetch", "donateacry"))
+    assert "CRYUTILS_STORE" in mistake(command("users", "list"))
 
 
 def test_odd_names_are_printed_in_ascii_and_in_one_line(apart: Path, sound: Callable[..., Path]) -> None:
@@ -216,6 +203,10 @@ def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound
     assert re.search(r"^tired +2 +1 ", out, re.MULTILINE)
     out = success(command("data", "describe", "own", "--problems"))
     assert "left out  tired/bo/broken.mp3: it can't be decoded" in out
+    for path in (apart / "own").rglob("*.wav"):
+        path.write_bytes(b"")
+    code, out, _ = command("data", "describe", "own", "--problems")
+    assert (code, out.count("left out")) == (2, 4), "each file, although none can be used"
 
 
 def test_the_real_corpus_is_found(command: Command, donateacry: Path) -> None:
@@ -239,18 +230,12 @@ def test_claims_are_json_without_nan_or_filtered_lines(command: Command) -> None
     options = ["--run", "reference/simulated", "--verdict"]
     out = success(command("claims", *options, "in simulation"))
     assert "no evidence about real infants" in out and "donateacry" not in out
-    out = success(command("claims", *options, "not reproduced with a substitute class"))
-    assert out == "No row of the ledger is like this.\n"
 
 
-def test_an_audit_is_printed_as_tables_or_json(command: Command) -> None:
+def test_an_audit_is_printed_as_tables(command: Command) -> None:
     out = success(command("audit", EXAMPLE, "--permutations", "19"))
     for text in ("33 [15, 51]", "13 [7, 32]", "20 [-11, 52]", "random split"):
         assert text in out
-    out = success(command("audit", EXAMPLE, "--permutations", "19", "--json"))
-    parts = json.loads(out, parse_constant=pytest.fail)
-    assert list(parts) == ["classes", "scores", "leaks", "gaps", "notes"]
-    assert parts["gaps"][0]["value"] == pytest.approx(0.2, abs=0.005)
 
 
 def test_an_audit_of_a_folder_counts_its_problems(command: Command, apart: Path) -> None:
@@ -263,14 +248,12 @@ def test_an_audit_of_a_folder_counts_its_problems(command: Command, apart: Path)
     assert "Problems of these recordings: 0;" in out
 
 
-def test_a_single_test_set_says_unknown_or_compares_the_training_infants(command: Command) -> None:
+def test_an_audit_compares_the_training_infants_if_given(command: Command) -> None:
     rows = [f"c{k},i{k},{'ab'[k % 2]},{'ab'[k % 2]},phone {k % 3}" for k in range(20)]
     Path("test.csv").write_text("\n".join(["clip,infant,truth,prediction,device", *rows]), "utf-8")
     Path("train.csv").write_text("\n".join(["infant", *(f"i{k}" for k in range(9))]), "utf-8")
-    out = success(command("audit", "test.csv", "--permutations", "19"))
-    assert "unknown" in out and "of the device alone" in out
-    out = success(command("audit", "test.csv", "--train-infants", "train.csv"))
-    assert " 45 " in out and "unknown" not in out
+    out = success(command("audit", "test.csv", "--permutations", "19", "--train-infants", "train.csv"))
+    assert " 45 " in out and "of the device alone" in out
 
 
 # lab
@@ -317,25 +300,25 @@ def test_users_are_added_listed_changed_and_removed(call: Command) -> None:
     assert (code, out) == (0, "") and "cryutils users add" in err
 
 
-def test_a_log_shows_when_an_infant_cried(call: Command, mia: None) -> None:
+def test_a_log_shows_when_an_infant_cried(call: Command) -> None:
     with store.open() as opened:
-        log = opened.infant("Mia")
-        times = [NOON + 86_400 * -9 + k / 2 for k in range(600)]
+        log = opened.add_infant("Mia")
+        times = [NOON + k / 2 for k in range(600)]
         log.append(log.begin("test"), [Reading(at, "tired", {"tired": 0.8}) for at in times])
         log.say("cry", times[0], times[-1], "pain")
         log.say("fed", times[-1] + 60, times[-1] + 60)
         log.say("missed cry", times[-1] + 120, times[-1] + 120, "hungry")
-    cry, fed, missed = success(call("log", "show", "Mia", "--until", "2026-11-14")).splitlines()
-    assert cry.startswith("2026-11-13 11:59 to 12:04, 5 min") and cry.count("pain") == 1
+    cry, fed, missed = success(call("log", "show", "Mia")).splitlines()
+    assert cry.startswith("2026-11-22 11:59 to 12:04, 5 min") and cry.count("pain") == 1
     assert "probably tired, 80 %" in cry
-    assert fed.startswith("2026-11-13 12:05 ") and "Fed" in fed
+    assert fed.startswith("2026-11-22 12:05 ") and "Fed" in fed
     assert "12:06" in missed and "hungry" in missed and " to " not in missed and "min" not in missed
 
 
 def test_a_log_is_exported_and_purged(call: Command, mia: None) -> None:
-    words = ("log", "export", "log.csv", "--infant", "Mia", "--since", "2026-11-24")
-    assert success(call(*words)) == "12 lines of the diary were exported.\n"
-    assert success(call(*words, "--readings")) == "12 readings were exported.\n"
-    assert len(pd.read_csv("log.csv")) == 12
+    words = ("log", "export", "log.csv", "--infant", "Mia")
+    assert success(call(*words)) == "48 lines of the diary were exported.\n"
+    assert success(call(*words, "--readings")) == "48 readings were exported.\n"
+    assert len(pd.read_csv("log.csv")) == 48
     out = success(call("log", "purge", "--before", "2026-11-23"))
     assert out == "12 readings were deleted.\n"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from sizes import large
 
+
+@large
 def test_the_first_notebooks_play_real_cries(
     donateacry: Path, apart: Path, command: Callable[..., tuple[int, str, str]]
 ) -> None:

@@ -57,30 +57,23 @@ def test_clean_keeps_tags_and_pictures_and_drops_views_and_stderr() -> None:
     assert list(clean_cell.outputs[2].data) == ["image/png"]
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [("0", "notebook '0' fits 00_start_here, "), ("99", "no notebook '99'. Known: 00_start_here, ")],
-)
-def test_a_wrong_name_is_refused(name: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        tool.main(["clean", name])
+        tool.main(["clean", "0"])
     assert ended.value.code == 2
-    assert message in capsys.readouterr().err
+    assert "notebook '0' fits 00_start_here, " in capsys.readouterr().err
 
 
 # Colab and Binder
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_every_notebook_opens_in_colab_and_binder(name: str) -> None:
+def test_every_notebook_and_readme_open_in_colab_and_binder() -> None:
     """A failure after a change of the address: run `python tools/notebooks.py clean`."""
-    notebook = nbformat.read(NOTEBOOKS[name], as_version=4)
-    (setup,) = [cell for cell in notebook.cells if cell.source.startswith("#@title Setup\n")]
-    assert tool.links(name) in notebook.cells[0].source
-    assert setup.source.startswith(tool.SETUP)
-
-
-def test_readme_has_the_same_address() -> None:
+    for name, path in NOTEBOOKS.items():
+        notebook = nbformat.read(path, as_version=4)
+        (setup,) = [cell for cell in notebook.cells if cell.source.startswith("#@title Setup\n")]
+        assert tool.links(name) in notebook.cells[0].source
+        assert setup.source.startswith(tool.SETUP)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(link in readme for link in tool.links("00_start_here").split(" · "))
     assert f"git clone {tool.REPOSITORY} && cd cryutils" in readme
@@ -118,4 +111,3 @@ def test_in_colab_the_setup_cell_installs_the_course_once(
 def test_elsewhere_the_setup_cell_says_how_to_install(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="run `pip install -e"):
         outside_the_course(tmp_path)
-    assert not list(tmp_path.iterdir())

@@ -63,13 +63,6 @@ def test_all_bad_is_exit_2_with_a_line_each(predict: Command) -> None:
     assert all(row["error"] for row in json.loads(predict(*files, "--json")[1]))
 
 
-def test_names_like_formulas_are_text_in_a_spreadsheet(predict: Command) -> None:
-    code, out, _ = predict("=1+1.wav", "\uff1d2.wav", "cry.wav", "--csv")
-    names = [row["file"] for row in csv.DictReader(io.StringIO(out))]
-    assert names == ["'=1+1.wav", "'\uff1d2.wav", "cry.wav"]
-    assert code == 1
-
-
 def test_a_directory_is_replaced_by_the_recordings_in_it_and_below(
     predict: Command, recordings: Path, apart: Path
 ) -> None:
@@ -97,7 +90,7 @@ def test_a_directory_is_replaced_by_the_recordings_in_it_and_below(
 
 
 def test_json_and_csv_have_the_same_answers(predict: Command) -> None:
-    files = "notes.txt", "cry.mp4", "silent.mp4", "nothing.mp4"
+    files = "=1+1.wav", "cry.mp4", "silent.mp4", "nothing.mp4"
     code, out, _ = predict(*files, "--json")
     bad, both, silent, nothing = objects = json.loads(out)
     assert (code, tuple(row["file"] for row in objects)) == (1, files)
@@ -110,6 +103,7 @@ def test_json_and_csv_have_the_same_answers(predict: Command) -> None:
     assert [row["state"] for row in table] == [row["state"] or "" for row in objects]
     p = {name: float(table[1][f"p_{name}"]) for name in both["probabilities"]}
     assert p == both["probabilities"] and table[0]["p_tired"] == ""
+    assert table[0]["file"] == "'=1+1.wav", "text in a spreadsheet, and no formula"
 
 
 @pytest.mark.parametrize(
@@ -168,11 +162,7 @@ def test_a_model_is_exported_to_the_output_folder(quick: Trained, command: Comma
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [
-        ("--model cry3", "Did you mean cry2?"),
-        ("--model cry2 --run quik", "Did you mean quick?"),
-        ("--model cry2 --run quick --output file", "file: can't be written to"),
-    ],
+    [("--model cry3", "Did you mean cry2?"), ("--model cry2 --output file", "file: can't be written to")],
 )
 def test_a_mistake_of_export_is_one_line(
     arguments: str, words: str, quick: Trained, command: Command, apart: Path
