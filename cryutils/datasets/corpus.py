@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,38 +79,24 @@ def _column(field: str, doc: str, dtype: type = str) -> property:
     return property(lambda corpus: np.array([getattr(clip, field) for clip in corpus], dtype), doc=doc)
 
 
+@dataclass(eq=False, repr=False)
 class Corpus(Sequence[Clip]):
     """A sequence of clips with their labels, groups, problems, citation and licence."""
 
-    def __init__(
-        self,
-        clips: Iterable[Clip],
-        *,
-        name: str,
-        note: str,
-        problems: Iterable[Problem] = (),
-        citation: str = "",
-        licence: str = "",
-    ) -> None:
-        self._clips = tuple(clips)
-        self._problems = tuple(problems)
-        self._citation = citation
-        self.name = name
-        self.note = note
-        self.licence = licence
+    clips: Sequence[Clip]
+    _: KW_ONLY
+    name: str
+    note: str
+    problem_list: Sequence[Problem] = ()
+    citation: str = ""
+    licence: str = ""
 
     def __getitem__(self, index: Any) -> Any:
-        """Return the clip at a position, or the tuple of clips in a slice."""
-        return self._clips[index]
+        """Return the clip at a position, or the clips in a slice."""
+        return self.clips[index]
 
     def __len__(self) -> int:
-        return len(self._clips)
-
-    def __repr__(self) -> str:
-        return (
-            f"<Corpus {self.name}: {len(self)} clips, {len(set(self.infants))} infants, "
-            f"{len(self.classes)} classes, {len(self._problems)} problems>"
-        )
+        return len(self.clips)
 
     labels = _column("label", "Label of each clip, str (clips,).")
     ids = _column("id", "Name of each clip, str (clips,); a corpus of windows names a clip several times.")
@@ -128,7 +113,7 @@ class Corpus(Sequence[Clip]):
         """Return one row for each clip, with all fields of `Clip` except the paths."""
         import pandas as pd
 
-        table = pd.DataFrame(self._clips, columns=list(Clip.__slots__))
+        table = pd.DataFrame(self.clips, columns=list(Clip.__slots__))
         return table.drop(columns=["path", "still"])
 
     def describe(self) -> pd.DataFrame:
@@ -158,11 +143,11 @@ class Corpus(Sequence[Clip]):
         """Return one row for each problem: kind, item, what."""
         import pandas as pd
 
-        return pd.DataFrame(self._problems, columns=["kind", "item", "what"])
+        return pd.DataFrame(self.problem_list, columns=["kind", "item", "what"])
 
     def cite(self) -> str:
         """Return the reference to cite when results from this corpus are published."""
-        return self._citation
+        return self.citation
 
     def where(self, keep: Callable[[Clip], bool]) -> Corpus:
         """Return the corpus of the clips for which `keep(clip)` is true."""
@@ -170,7 +155,7 @@ class Corpus(Sequence[Clip]):
 
     def take(self, indices: Iterable[int]) -> Corpus:
         """Return the corpus of the clips at `indices`, int (n,), in that order."""
-        return self._with(self._clips[int(index)] for index in indices)
+        return self._with(self.clips[int(index)] for index in indices)
 
     def relabel(self, labels: Iterable[str]) -> Corpus:
         """Return the same clips with other labels, one for each clip, such as its age group."""
@@ -219,9 +204,7 @@ class Corpus(Sequence[Clip]):
         return np.array(sorted(chosen), int)
 
     def _with(self, clips: Iterable[Clip]) -> Corpus:
-        part = copy(self)
-        part._clips = tuple(clips)
-        return part
+        return replace(self, clips=tuple(clips))
 
 
 def name_key(name: str) -> str:

@@ -21,7 +21,7 @@ from cryutils.datasets.archives import Dataset, Files
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.errors import InputError
 
-__all__ = ["AGES", "DATASET", "FILES", "UPLOADS", "exclusions", "load", "parse_name"]
+__all__ = ["AGES", "DATASET", "FILES", "UPLOADS", "load", "parse_name"]
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
 FILES = Files(
@@ -83,15 +83,6 @@ def parse_name(name: str) -> dict[str, Any]:
     return known | ({"label": reason} if name.lower().endswith((".3gp", ".caf")) else {})
 
 
-def exclusions() -> dict[str, str]:
-    """Return why recordings are probably not cries, by "<label>/<file>"; the corpus keeps them.
-
-    `data/exclusions.csv` was written by looking at spectrograms, not by listening.
-    """
-    with (project_dir() / "data" / "exclusions.csv").open(newline="", encoding="utf-8") as lines:
-        return {row["file"]: row["reason"] for row in csv.DictReader(lines)}
-
-
 def load() -> Corpus:
     """Return the cleaned recordings, downloading missing ones; an infant is an app instance.
 
@@ -103,16 +94,15 @@ def load() -> Corpus:
     if not clips:
         raise InputError(f"{root}: none of DonateACry's files is in this folder.")
     left_out = [Problem("left out", name, what) for name, what in wrong.items()]
-    doubtful = [
-        Problem("doubtful", name, f"by its spectrogram: {reason}")
-        for name, reason in exclusions().items()
-        if name not in wrong
-    ]
+    # Probably not cries, judged by looking at spectrograms, not by listening; the corpus keeps them.
+    with (project_dir() / "data" / "exclusions.csv").open(newline="", encoding="utf-8") as lines:
+        listed = [row for row in csv.DictReader(lines) if row["file"] not in wrong]
+    doubtful = [Problem("doubtful", row["file"], f"by its spectrogram: {row['reason']}") for row in listed]
     return Corpus(
         clips,
         name="donateacry",
         note="DonateACry (real recordings)",
-        problems=[*left_out, *doubtful, *contradictions(clips)],
+        problem_list=[*left_out, *doubtful, *contradictions(clips)],
         citation=DATASET.citation,
         licence=DATASET.licence,
     )

@@ -36,10 +36,6 @@ _SYSTEM = re.compile(
     re.I,
 )
 _EXPECTED = "expected <label>/<infant>/<file>"
-# MP4 headers state the duration of the sound; Matroska and FLAC headers only without a video.
-_MP4 = frozenset({".3g2", ".3ga", ".3gp", ".m4a", ".m4b", ".m4v", ".mov", ".mp4", ".qt", ".qta"})
-_STATING = _MP4 | {".aif", ".aiff", ".flac", ".mka", ".mkv", ".wav", ".weba", ".webm"}
-_PADDING_S = 0.1  # codec padding that a stated duration may include
 # A folder with such a name is a label.
 _STATES = {"belly_pain", "burping", "discomfort", "hug", "hungry", "lonely", "pain", "sleepy", "tired"}
 # Names made of the words for a part of a split, as test_set is, or for a fold, with its number. The
@@ -120,7 +116,7 @@ def corpus_of(
         merged,
         name=dataset.files.name if dataset and dataset.files else place_name.removesuffix(".csv"),
         note=note,
-        problems=[*problems, *respelled, *copies, *contradictions(clips)],
+        problem_list=[*problems, *respelled, *copies, *contradictions(clips)],
         citation=dataset.citation if dataset else f"Recordings in {place_name}.",
         licence=dataset.licence if dataset else "as stated by the owner of the recordings",
     )
@@ -140,30 +136,24 @@ def walk(folder: Path) -> Iterator[tuple[Path, str]]:
         return
     for path in paths:
         # Not the methods of Path, which raise an OSError in a forbidden folder.
-        if os.path.isdir(path):  # noqa: PTH112
-            yield from _inside(path)
+        is_folder, is_link = os.path.isdir(path), os.path.islink(path)  # noqa: PTH112, PTH114
+        if is_folder and _SYSTEM.match(path.name):
+            names = (name for _, _, names in os.walk(path) for name in names if name[0] != ".")
+            if not is_link and any(Path(name).suffix.lower() in RECORDINGS - STILL for name in names):
+                yield path, "a hidden or system folder; rename it if its recordings are to be used"
+        elif is_folder and is_link:
+            yield path, "a link to a folder; give that folder itself"
+        elif is_folder:
+            yield from [*walk(path)] or [(path, "an empty folder")]
         elif path.name.startswith("."):
             if path.suffix == ".icloud":
                 yield path, "not downloaded from iCloud; open its folder in Finder and download it"
         elif os.path.isfile(path):  # noqa: PTH113
             yield path, ""
-        elif os.path.islink(path):  # noqa: PTH114
+        elif is_link:
             yield path, "a link that is broken, or leads to no file and no folder"
         else:
             yield path, _refusal(path)
-
-
-def _inside(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield what `walk` does for a folder in another one."""
-    is_link = os.path.islink(folder)  # noqa: PTH114
-    if _SYSTEM.match(folder.name):
-        names = (name for _, _, names in os.walk(folder) for name in names if name[0] != ".")
-        if not is_link and any(Path(name).suffix.lower() in RECORDINGS - STILL for name in names):
-            yield folder, "a hidden or system folder; rename it if its recordings are to be used"
-    elif is_link:
-        yield folder, "a link to a folder; give that folder itself"
-    else:
-        yield from [*walk(folder)] or [(folder, "an empty folder")]
 
 
 def _refusal(path: Path) -> str:
@@ -177,10 +167,6 @@ def _refusal(path: Path) -> str:
 
 def _reason(error: InputError, path: Path) -> str:
     return str(error).removeprefix(f"{path}: ").rstrip(".")
-
-
-def _folders(path: Path, root: Path) -> tuple[str, ...]:
-    return path.relative_to(root).parts[:-1]
 
 
 def clips_of(
@@ -220,10 +206,6 @@ def _clip(
         raise
     except InputError as error:
         return None, [Problem("left out", item, _reason(error, path))]
-    states_sound = path.suffix.lower() in (_MP4 if info.has_video else _STATING)
-    if states_sound and duration_s < min(0.9 * info.duration_s, info.duration_s - _PADDING_S):
-        what = f"{duration_s:.1f} of {info.duration_s:.1f} s of sound: cut short or paused"
-        problems.append(Problem("doubtful", item, what))
     clip = Clip(
         id=item,
         path=path,
@@ -245,7 +227,7 @@ def _said(path: Path, named: Named) -> tuple[dict[str, Any], str]:
 
 def _fields(path: Path, root: Path, named: Named) -> dict[str, Any]:
     """Return a file's label and infant, by its folders or its name, and what else the name says."""
-    folders, (name, why) = _folders(path, root), _said(path, named)
+    folders, (name, why) = path.relative_to(root).parts[:-1], _said(path, named)
     if "session" in name:
         return name
     if len(folders) >= 2:
@@ -276,7 +258,7 @@ def _with_stills(clips: Sequence[Clip]) -> list[Clip]:
 
 def _check_folders(files: Sequence[Path], root: Path, named: Named) -> None:
     """Raise InputError for labels on the second level, and for parts of a split or folds."""
-    folders = [_folders(path, root) for path in files]
+    folders = [path.relative_to(root).parts[:-1] for path in files]
     first, second = ({names[k].casefold() for names in folders if len(names) > 1} for k in (0, 1))
     labels = sorted(second & _STATES)
     if 2 * len(labels) > len(second) and not first & _STATES:

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import made_media
 import numpy as np
 import pytest
 from refusals import refusal
@@ -172,23 +171,6 @@ def test_names_in_several_spellings_are_one(root, sound) -> None:
     assert {*corpus.infants} >= {"B 03", "b03"} and "b_03" not in corpus.infants
     assert corpus.problems().kind.tolist() == ["changed"] * 2
     assert corpus.problems().item.tolist() == ["hungry", "b_03"]
-
-
-def test_less_sound_than_the_header_states_is_doubtful(root) -> None:
-    path = root / "tired" / "bo" / "3.webm"
-    tone = (0.5 * np.sin(np.arange(96000) / 9)).astype(np.float32)[None]
-    made_media.write(path, (), [tone], codec="libopus", sr=48000)
-    assert load(root).problems().empty
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-    corpus = load(root)
-    ((kind, item, what),) = corpus.problems().to_numpy()
-    assert (kind, item) == ("doubtful", "tired/bo/3.webm")
-    held, stated = map(float, re.findall(r"[0-9.]+", what)[:2])
-    assert what == f"{held} of {stated} s of sound: cut short or paused"
-    assert (held, stated) == (pytest.approx(0.9, abs=0.15), 2.0)
-    clip = next(c for c in corpus if c.id == item)
-    assert clip.duration_s == pytest.approx(len(audio.read(path)) / 48000, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.datasets.synthetic.drawing import EYE_Y, HEAD, MIDDLE, MOUTH_Y, SPAN, Sprites, backdrop, grains
+from cryutils.datasets.synthetic.drawing import HEAD, MIDDLE, SPAN, Sprites, backdrop, grains
 from cryutils.datasets.synthetic.states import FACES, Parameters
 from cryutils.datasets.synthetic.voice import RATE, CryPlan
 from cryutils.errors import InputError
 
-__all__ = ["REGIONS", "FacePlan", "check", "frames", "plan", "region"]
+__all__ = ["FacePlan", "check", "frames", "plan"]
 
 Frame = npt.NDArray[np.uint8]
 Contour = npt.NDArray[np.float32]
@@ -28,11 +28,6 @@ NECK = 0.8  # centre of rotation, in half heights of the head below its middle
 # The square that a Haar cascade finds: middle and side, in half heights of the head.
 BOX_Y, BOX_SIDE = 0.29, 1.8
 ROLL = 15.0  # degrees, at most
-# Features that show the state: left, right, top and bottom in half heights of the head.
-REGIONS = {
-    "eyes": (-0.72, 0.72, EYE_Y - 0.30, EYE_Y + 0.20),  # with brows and lids
-    "mouth": (-0.45, 0.45, MOUTH_Y - 0.20, MOUTH_Y + 0.30),  # at its widest
-}
 LEVEL_S = 0.02  # step in which effort is computed
 
 
@@ -98,18 +93,6 @@ def plan(cry: CryPlan, *, fps: float = 30) -> FacePlan:
     }
     as_planned = {name: values.astype(np.float32) for name, values in contours.items()}
     return FacePlan(seed=cry.seed, fps=fps, face=face, **as_planned)
-
-
-def region(name: str, *, size: int, margin: float) -> npt.NDArray[np.bool_]:
-    """Return the mask of a feature in `REGIONS` in a crop around an upright face, bool (size, size).
-
-    margin: what the crop adds to the face's box on every side, as a share of the box. Leaning and
-    turning move features by at most a tenth of the crop.
-    """
-    left, right, top, bottom = REGIONS[name]
-    at = ((np.arange(size) + 0.5) / size - 0.5) * (1 + 2 * margin) * BOX_SIDE
-    across, down = (at >= left) & (at <= right), (at + BOX_Y >= top) & (at + BOX_Y <= bottom)
-    return down[:, None] & across[None, :]
 
 
 def frames(plan: FacePlan, *, size: int = 224) -> Iterator[Frame]:
