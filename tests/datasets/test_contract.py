@@ -102,17 +102,8 @@ def test_parts_keep_the_order_and_the_problems(corpus) -> None:
         assert list(part) == kept
         assert (part.note, part.cite()) == (corpus.note, corpus.cite())
         assert part.problems().equals(corpus.problems())
-
-
-def test_an_absent_label_or_option_is_named_in_one_line(name, corpus) -> None:
-    label = corpus.classes[0]
-    for mistake, words in (
-        (lambda: corpus.select([label, f"{label}x"]), f"no class '{label}x'. Did you mean {label}"),
-        (lambda: load(name, infant=8), "no option 'infant'. Did you mean infants"),
-    ):
-        with pytest.raises(InputError, match=words) as caught:
-            mistake()
-        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=f"no class '{labels[0]}x'. Did you mean {labels[0]}"):
+        corpus.select([labels[0], f"{labels[0]}x"])
 
 
 COUNTS = {  # clips of each class, and infants
@@ -131,29 +122,27 @@ def test_the_real_files_are_counted(name, corpus) -> None:
         assert (Counter(corpus.labels.tolist()), len(set(corpus.infants))) == COUNTS[name]
 
 
-def test_a_name_of_nothing_is_refused_in_one_line(home) -> None:
+def test_a_name_of_nothing_and_an_unknown_option_are_refused_in_one_line(home) -> None:
     with pytest.raises(InputError, match=r"donatecry: no such folder .* Did you mean donateacry") as caught:
         load("donatecry")
     assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=r"no option 'infant'\. Did you mean infants"):
+        load("own", infant=8)
 
 
-@pytest.mark.parametrize(
-    ("needs", "left"),
-    [
-        ({}, "sound both pictures"),
-        ({"sound": True}, "sound both"),
-        ({"sound": True, "pictures": True}, "both"),
-        ({"pictures": True}, "both pictures"),
-        ({"pictures": None}, "both pictures"),
-    ],
-)
-def test_clips_with_sound_and_pictures(needs, left, sound, still, apart) -> None:
+def test_clips_with_sound_and_pictures(sound, still, apart) -> None:
     sound(Path("own/tired/a/sound.wav"), seed=1)
     assert len(load("own", sound=True, pictures=None)) == 1
     sound(Path("own/tired/b/both.wav"), seed=2)
     still(Path("own/tired/b/both.png"))
     still(Path("own/tired/c/pictures.png"), seed=3)
-    assert [clip.path.stem for clip in load("own", **needs)] == left.split()
+    for needs, left in (
+        ({}, ["sound", "both", "pictures"]),
+        ({"sound": True}, ["sound", "both"]),
+        ({"sound": True, "pictures": True}, ["both"]),
+        ({"pictures": None}, ["both", "pictures"]),
+    ):
+        assert [clip.path.stem for clip in load("own", **needs)] == left
 
 
 @pytest.fixture
@@ -182,8 +171,3 @@ def test_one_module_and_one_line_make_a_corpus_known_everywhere(tiny, command) -
     assert re.search(rf"^tiny +real recordings .*CC BY 4.0\n +{tiny}$", listed, re.M)
     assert re.search(r"^all +4 +3 ", success(command("data", "describe", "tiny")), re.M)
     assert success(command("data", "fetch", "tiny")).startswith(f"Tiny: {tiny}\nLicence: CC BY 4.0\nCite: A.")
-    assert success(command("data", "check", "tiny")).startswith(f"4 files verified in {tiny}, 0 wrong")
-    (tiny / "hungry" / "a" / "1.wav").write_bytes(b"damaged")
-    code, out, err = command("data", "check", "tiny")
-    assert (code, out) == (1, f"3 files verified in {tiny}, 1 wrong or missing.\n")
-    assert f"{tiny / 'hungry' / 'a' / '1.wav'}: the sha256 differs" in err

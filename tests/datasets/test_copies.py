@@ -51,7 +51,6 @@ def root(apart, cry, voices) -> Path:
 
 ALIKE: dict[str, tuple] = {  # file, and what is done to the cry
     "louder and 1 % faster": ("2.flac", lambda x: 1.1 * resample_poly(x, 100, 101)),
-    "MP3": ("2.mp3", lambda x: x),
     "a quieter excerpt as MP3": ("2.mp3", lambda x: 0.3 * x[SR:]),
 }
 

@@ -37,8 +37,8 @@ def test_description_by_hand(corpus) -> None:
 
 
 def test_a_draw_has_the_counts_asked_for_by_seed_whatever_their_order(corpus) -> None:
-    drawn = corpus.draw({"hungry": 2, "burping": 5}, seed=0).tolist()
-    assert drawn == sorted(drawn) and len(drawn) == len(set(drawn))
+    drawn = corpus.draw({"hungry": 2, "burping": 5}, seed=0)
+    assert sorted(set(drawn)) == drawn.tolist()
     assert sorted(corpus.labels[drawn]) == ["burping", "hungry", "hungry"]
     counts = {"hungry": 2, "tired": 1}
     draws = {tuple(corpus.draw(counts, seed=seed)) for seed in range(40)}
@@ -53,6 +53,7 @@ def test_a_stand_in_replaces_an_absent_state_and_the_note_says_so(corpus) -> Non
     assert [(c.id, c.label) for c in states] == [("c0", "tired"), ("c4", "tired"), ("c5", "pain")]
     assert states.note == "made by hand; burping stands for pain"
     assert (corpus.note, corpus[5].label) == ("made by hand", "burping")
+    assert corpus.relabel(corpus.infants).labels.tolist() == INFANTS
     with pytest.raises(
         InputError, match=r"at least two of pain or colic, sad are needed, but it has burping"
     ):
@@ -86,9 +87,3 @@ def test_contradictions_by_hand() -> None:
         ("contradiction", "a", "one app instance, both sexes: f, m"),
         ("contradiction", "a/1", "clips minutes apart, different labels: hungry, tired"),
     ]
-
-
-def test_clips_get_other_labels_and_stay_the_same(corpus) -> None:
-    asked = corpus.relabel(corpus.infants)
-    assert asked.classes == ("anna", "bo", "cleo") and asked.labels.tolist() == INFANTS
-    assert corpus.classes == ("burping", "hungry", "tired"), "the corpus itself is unchanged"

@@ -110,13 +110,9 @@ def test_a_model_trained_on_drawn_faces_answers_for_synthetic_videos_only(
     assert (photo.used, photo.note) == ("image", "")
 
 
-def test_a_temperature_calibrates_the_answer(run: Trained, recordings: Path) -> None:
-    change_card(run.run / "models", "cry2", temperature=20.0)
-    prediction = only(Predictor("cry2"), recordings / "cry.wav")
-    assert prediction.verdict == "unsure" and max(prediction.probabilities.values()) < 0.35
-
-
-def test_a_cry_unlike_the_training_cries_is_unsure_and_never_a_state(run: Trained, recordings: Path) -> None:
+def test_a_cry_unlike_the_training_cries_and_calibrated_doubt_are_unsure(
+    run: Trained, recordings: Path
+) -> None:
     cry = only(Predictor("cry2"), run.corpus[0].path)
     assert (cry.note, cry.kind) == ("", Kind.PLAIN)
     far = {**read_card(run.run / "models", "cry2")["reference"], "distances": [0.0] * 101}
@@ -124,6 +120,12 @@ def test_a_cry_unlike_the_training_cries_is_unsure_and_never_a_state(run: Traine
     prediction = only(Predictor(), recordings / "cry.mp4")
     assert (prediction.verdict, prediction.kind, prediction.used) == ("unsure", Kind.UNLIKE, "both")
     assert "unlike the training cries" in prediction.note
+
+    change_card(run.run / "models", "cry2", temperature=20.0, reference=None)
+    (run.run / "models" / "image.tflite").unlink()
+    flat = only(Predictor(), recordings / "cry.mp4")
+    assert (flat.used, flat.note) == ("audio", "picture: this run has no model for it")
+    assert flat.verdict == "unsure" and max(flat.probabilities.values()) < 0.35
 
 
 @pytest.mark.parametrize(("kind", "state"), [("speech", "no cry"), ("quiet", "quiet")])
@@ -148,9 +150,3 @@ def test_the_one_cry_of_a_long_recording_is_found(
     expected = only(Predictor(), run.corpus[0].path).probabilities
     assert prediction.probabilities == pytest.approx(expected, abs=0.2)
     assert prediction.note.startswith("sound: too quiet to judge for 0:02:5")
-
-
-def test_a_run_without_one_of_the_models_says_so(run: Trained, recordings: Path) -> None:
-    (run.run / "models" / "image.tflite").unlink()
-    prediction = only(Predictor(), recordings / "cry.mp4")
-    assert (prediction.used, prediction.note) == ("audio", "picture: this run has no model for it")

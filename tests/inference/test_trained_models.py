@@ -43,7 +43,6 @@ def refused(words: str, model: str = "full", run: str | None = None) -> None:
 def test_a_complete_run_is_asked_first_and_of_these_the_newest(runs: Path) -> None:
     assert runs_with_models("full") == [runs / "old", runs / "new"]
     assert find_run("cry2", None) == runs / "new"
-    assert find_run("image", None) == runs / "old"
     assert find_run("full", "old") == find_run("full", runs / "old") == runs / "old"
 
 
@@ -79,12 +78,12 @@ SCORE = {"metrics": ACCURACY, "most_common": "hungry", "share": 0.5} | COUNTS
     [
         {"input": None},
         {"input": {"kind": "mfcc"}},
-        *({"classes": c} for c in (STATES[2:], STATES[::-1], STATES[:3] * 2, [1, 2, 3, 4])),
+        *({"classes": c} for c in (STATES[2:], STATES[::-1], [1, 2, 3, 4])),
         *({"classes": sorted([name, *STATES[1:]])} for name in ("", ANY, NO_CRY)),
         *({"temperature": t} for t in ("2", 0.0, math.nan)),
         {"reference": {"mean": [], "deviation": [], "distances": []}},
         {"data": ""},
-        *({"score": SCORE | change} for change in ({"share": 20}, {"most_common": "wet"}, {"clips": 0.5})),
+        *({"score": SCORE | change} for change in ({"share": 20}, {"most_common": "wet"})),
     ],
     ids=str,
 )
