@@ -1,4 +1,4 @@
-"""Draw a figure and fill the tables of four pages from the results in `outputs/reference`.
+"""Draw a figure and fill the tables of two pages from the results in `outputs/reference`.
 
     python tools/figures.py            write what differs
     python tools/figures.py --check    write nothing; name each page whose tables differ, and exit
@@ -129,15 +129,6 @@ def networks() -> pd.DataFrame:
     return table.set_axis(pd.Index(NETWORKS.values(), name="model"))
 
 
-def table2() -> pd.DataFrame:
-    """Return Table 2's accuracies, for the article."""
-    columns = {("accuracy", "published"): "published (%)"}
-    columns |= {("accuracy", split): f"{split} (%)" for split in SPLITS}
-    columns["accuracy", "p"] = "p, leak-free"
-    shown = scores().query("table == @tables.TABLE2 and model != @COMMONEST")
-    return measured(shown, columns).droplevel("table")
-
-
 def gaps(shown: pd.DataFrame) -> pd.DataFrame:
     """Return the difference between the two splits for every model, in points."""
     rows = tables.gaps(shown)
@@ -177,13 +168,6 @@ def leaks() -> pd.DataFrame:
         )
         table[words] = in_points(rows.set_index("condition").loc[list(map(str, MISTAKES))])
     return pd.DataFrame(table, pd.Index(MISTAKES.values(), name="mistake"))
-
-
-def verdicts() -> pd.DataFrame:
-    """Return how many rows of the ledger have which verdict, with all stored runs."""
-    table = tables.verdict_counts(tables.judge_runs(claims.every_run(project_dir() / "outputs/reference")))
-    heads = [", ".join(filter(None, map(str, heading))) for heading in table.columns.to_list()]
-    return table.set_axis(heads, axis=1).rename_axis("verdict")
 
 
 def methods() -> pd.DataFrame:
@@ -281,15 +265,16 @@ def gate_noise() -> pd.DataFrame:
 
 
 TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
-    "docs/article.md": {"counts": counts, "table2": table2, "leaks": leaks, "verdicts": verdicts},
     "docs/benchmark.md": {"methods": methods, "benchmark": benchmark_table},
     "docs/results.md": {
         "networks": networks,
+        "counts": counts,
         "scores": lambda: every_score(scores()),
         "gaps": lambda: gaps(scores()),
         "readings": readings,
         "uploads": lambda: every_score(scores("donateacry-uploads").query(TABLE_3)),
         "uploads_gaps": lambda: gaps(scores("donateacry-uploads").query(TABLE_3)),
+        "leaks": leaks,
         "corvin": lambda: corvin("pain_or_discomfort", "model", PAIN_MODELS),
         "parts": lambda: corvin(
             "cry_or_place", "condition", {part.replace(" ", "_"): part for part in PARTS}
