@@ -11,8 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryutils.errors import InputError
-
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
@@ -35,15 +33,14 @@ def small_corpus() -> tuple[list[str], list[str]]:
     return labels, infants.tolist()
 
 
-@pytest.mark.parametrize("recalls", [(0.97, 0.97), (0.97, 0.02), (0.86, 0.01)])
-def test_intervals_cover_at_recalls_near_0_and_1(recalls: tuple[float, float]) -> None:
+def test_intervals_cover_at_recalls_near_0_and_1() -> None:
     """Like DonateACry: three small classes, and one of 380 clips, whose recall comes first."""
     donors = [[8, 3] + [1] * 5, [5, 4, 3, 2, 2] + [1] * 11, [3, 3] + [2] * 4 + [1] * 10, [2] * 190]
     clips, first = np.zeros((sum(map(len, donors)), 4)), 0
     for k, counts in enumerate(donors):
         clips[first : first + len(counts), k] = counts
         first += len(counts)
-    covered, width = script("intervals").held(clips, recalls, 0.3, 1000)["library"]
+    covered, width = script("intervals").held(clips, (0.97, 0.02), 0.3, 1000)["library"]
     assert covered >= 0.93 and width < 0.2
 
 
@@ -54,24 +51,9 @@ def test_intervals_of_the_difference_of_equal_models_cover_zero_and_are_wider_th
     assert ways["needed"][1] < ways["library"][1] < ways["MOVER"][1] < 0.5
 
 
-def test_the_power_of_one_corpus_with_a_strong_signal_is_that_it_is_rejected() -> None:
-    bench = script("power")
-    donors = bench.donateacry_donors()  # without burping
-    assert len(donors.labels) == 449 and len(set(donors.infants)) == 220
-    trial = bench.judged(donors, 40, (2.5, 0))
-    assert trial.balanced_accuracy > 0.5 and trial.rejected
-
-
-@pytest.mark.parametrize(
-    ("powers", "signal"),
-    [
-        # 0.8 lies two thirds of the way from 0.6 to 0.9, so between the signals 0.5 and 1.
-        ([0.05, 0.6, 0.9, 1.0], 0.5 + 0.5 * 2 / 3),
-        # A dip by chance is evened out: 0.7 and 0.5 are pooled to 0.6.
-        ([0.05, 0.7, 0.5, 1.0], 1.0 + 0.5 * 0.5),
-    ],
-)
-def test_where_power_reaches_80_percent_by_hand(powers: list[float], signal: float) -> None:
+def test_where_power_reaches_80_percent_by_hand() -> None:
+    # A dip by chance is evened out: 0.7 and 0.5 are pooled to 0.6.
+    powers, signal = [0.05, 0.7, 0.5, 1.0], 1.0 + 0.5 * 0.5
     at = np.arange(4) / 2
     table = {"signal": at, "corpora": 200, "power": powers, "balanced_accuracy": 0.25 + at / 4}
     reached = script("power").at_power(pd.DataFrame(table))
@@ -85,5 +67,3 @@ def test_infants_are_drawn_whole_and_each_draw_is_an_infant_of_its_own() -> None
     assert len(set(drawn.infants)) == 25 and len(drawn.labels) == 75
     for infant in set(drawn.infants):
         assert len(set(np.asarray(drawn.labels)[np.asarray(drawn.infants) == infant])) == 1
-    with pytest.raises(InputError, match="no 1 infants"):
-        bench.resampled(corpus, 1, np.random.default_rng(0))

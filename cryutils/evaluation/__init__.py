@@ -1,11 +1,4 @@
-"""From predictions to claims: splits, scores, intervals, permutation tests.
-
->>> from cryutils import evaluation
->>> def neighbours(train, test):
-...     return KNeighborsClassifier().fit(X[train], y[train]).predict_proba(X[test])
->>> answers = evaluation.out_of_fold(neighbours, clips, split="leak_free")  # doctest: +SKIP
->>> evaluation.score(answers, "balanced_accuracy")                          # doctest: +SKIP
-"""
+"""From predictions to claims: splits, scores, intervals, permutation tests."""
 
 from .answers import (
     answers_table,

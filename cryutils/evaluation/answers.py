@@ -16,6 +16,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_recall_fscore_support
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from cryutils._io.parallel import process_map
 from cryutils._io.progress import counting
@@ -50,7 +56,7 @@ def out_of_fold(
         Takes the training and the test clips, int64 positions in `clips`, trains a model and returns
         a probability (or other score) of each class, float (test, classes), in the order of
         `clips.classes`, or one class for each test clip, by name or index. A row of NaN is no answer.
-        Parameters `seed`, `repeat`, `fold`, `split` and `groups`, if it has any, get the fold's own
+        Its parameters `seed`, `repeat`, `fold`, `split` and `groups`, if any, get the fold's own
         seed, the numbers of repeat and fold, the name of the split, and what the split keeps on one
         side (a name for each clip, or None), for `hold_back`.
     clips : Corpus
@@ -59,10 +65,8 @@ def out_of_fold(
         A name of `Split`, such as "random" or "leak_free".
     folds : int or list
         The number of folds, or the folds of each repeat.
-    repeats : int
-        Divisions of all clips.
-    seed : int
-        Seed of the divisions, and of the seeds that the experiment gets.
+    repeats, seed : int
+        Divisions of all clips; seed of the divisions and of the seeds that the experiment gets.
     draws : list of arrays, optional
         Positions of the clips of each draw; one repeat for each.
     workers : int
@@ -88,15 +92,10 @@ def out_of_fold(
     --------
     >>> from cryutils import load
     >>> clips = load("synthetic", infants=8, clips_per_infant=2, duration_s=0.5, progress=False)
-    >>> def commonest(train, test):
-    ...     names, counts = np.unique(clips.labels[train], return_counts=True)
-    ...     return np.full(len(test), names[counts.argmax()])
-    >>> answers = out_of_fold(commonest, clips, split="leak_free", folds=2)
+    >>> answers = out_of_fold(lambda train, test: clips.labels[test], clips, split="random", folds=2)
     >>> answers.shape
     (16, 8)
     """
-    from threadpoolctl import threadpool_limits
-
     split = Split(split)
     groups = split.groups(clips)
     if split is Split.RANDOM_FRAMES and isinstance(folds, int) and len({*clips.ids}) == len(clips):
@@ -141,9 +140,8 @@ def answers_table(
 ) -> pd.DataFrame:
     """Return the table of `out_of_fold` from answers that are already computed.
 
-    predicted: for every clip what an experiment returns, (clips, ...), or (repeats, clips, ...).
-    Only the rows of each fold's test clips are used. folds: of each repeat. The errors are those of
-    `out_of_fold`.
+    predicted: for every clip what an experiment returns, (repeats, clips, ...), or (clips, ...) for
+    all repeats. Only rows of test clips are used. folds: of each repeat. Errors: as `out_of_fold`.
     """
     split, rows = Split(split), np.asarray(predicted)
     if rows.ndim == 1 + (rows.dtype.kind == "f"):
@@ -175,9 +173,9 @@ def _check(divisions: Sequence[Sequence[Fold]], clips: Corpus, split: Split) -> 
         raise InputError("there is no fold to test")
     names, what = split.groups(clips), split.unit
     if names is not None and split is Split.LEAK_FREE and np.array_equal(clips.labels, names):
-        # Known infants, in other sessions.
-        names, what = (clips.sessions, "session") if all(clips.sessions) else (None, "clip")
-        names = None if names is None else np.char.add(np.char.add(clips.infants, "/"), names)
+        what, names = "clip", None  # known infants, in other sessions
+        if all(clips.sessions):
+            what, names = "session", np.char.add(np.char.add(clips.infants, "/"), clips.sessions)
     names = np.arange(len(clips)) if names is None else names
     for repeat, folds in enumerate(divisions):
         tested = np.concatenate([test for _, test in folds])
@@ -211,10 +209,10 @@ def _in_columns(result: Any, classes: Sequence[str], clips: int) -> dict[str, An
 class Answers(NamedTuple):
     """A model's answers as arrays: arguments of `evaluation.interval` and `auc_interval`.
 
-    A unit is a clip or a window. predicted: int64 (repeats, units), -1 without an answer. truth:
-    int64 (units,). Both are indices of the classes in alphabetical order. infants, units: str
-    (units,), the latter the clips' ids. strengths: float64 (repeats, units, classes), NaN where
-    only the answer is stored. folds: of each repeat, which are trained on its other units.
+    A unit is a clip or a window. predicted: int64 (repeats, units), -1 without an answer, and
+    `NOT_DRAWN` in a repeat without the unit. truth: int64 (units,). Both are indices of the classes
+    in alphabetical order. infants, units (ids of clips): str (units,). strengths: float64 (repeats,
+    units, classes), NaN if only answers are stored. folds: of each repeat.
     """
 
     predicted: np.ndarray
@@ -226,10 +224,7 @@ class Answers(NamedTuple):
 
 
 def answers(table: pd.DataFrame) -> Answers:
-    """Return a model's answers on one split and corpus as arrays, from columns of `out_of_fold`.
-
-    A repeat that did not draw a unit has `evaluation.NOT_DRAWN`.
-    """
+    """Return a model's answers on one split and corpus as arrays, from columns of `out_of_fold`."""
     number = table.groupby(["repeat", "clip"]).cumcount()  # of a clip's windows
     unit, names = pd.factorize(pd.MultiIndex.from_arrays([table["clip"], number]))
     repeat = pd.factorize(table["repeat"], sort=True)[0]  # named by numbers, seeds or texts
@@ -294,10 +289,7 @@ def score(answered: pd.DataFrame, *metrics: ScoreName) -> pd.DataFrame:
 
 
 def recognised(answered: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Return the share of each infant's clips that are recognised in each repeat, and the infants.
-
-    The shares are float64 (repeats, infants).
-    """
+    """Return the shares of infants' clips that are right, float64 (repeats, infants), and the infants."""
     right = (answered.predicted == answered.truth).astype(float)
     shares = right.groupby([answered["repeat"], answered.infant]).mean().unstack()
     return shares.to_numpy(), shares.columns.to_numpy(str)
@@ -332,8 +324,6 @@ def per_class(answered: pd.DataFrame) -> pd.DataFrame:
     A class that is never predicted has precision and F1 0. answered: of one model on one split,
     columns of `out_of_fold`.
     """
-    from sklearn.metrics import precision_recall_fscore_support
-
     classes = sorted(set(answered.truth))
     predicted = answered.predicted.astype(object).fillna("")
     columns = precision_recall_fscore_support(answered.truth, predicted, labels=classes, zero_division=0)
@@ -354,15 +344,10 @@ def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "ba
     metric : str
         "accuracy", "balanced_accuracy" or "macro_f1".
 
-    Returns
-    -------
-    Interval
-        The difference with `low`, `high`, `n` and `n_infants`.
-
     Raises
     ------
     InputError
-        If the two tables answer different clips.
+        If the two tables answer different clips, or a clip several times in a repeat.
     """
     first, other = answers(answered), answers(rival)
     if sorted(first.units) != sorted(other.units):
@@ -382,8 +367,8 @@ def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "ba
 def with_scores(answered: pd.DataFrame, strengths: NDArray[np.floating[Any]]) -> pd.DataFrame:
     """Return a table of answers with other scores, such as fused or calibrated probabilities.
 
-    strengths: float (rows, classes), in the order of the table's columns `p_<class>`. A row of NaN
-    is no answer. Raises InputError for another shape.
+    strengths: float (rows, classes), in the order of the columns `p_<class>`; NaN is no answer.
+    Raises InputError for another shape.
     """
     names = map(str, answered.columns)
     classes = [name.removeprefix("p_") for name in names if name.startswith("p_")]
@@ -427,10 +412,6 @@ def linear(x: NDArray[Any], labels: Names) -> Experiment:
 
     It answers a class for each test clip. x: (clips, features). labels: one for each clip.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     y = np.asarray(labels)
 
     def experiment(train: Indices, test: Indices) -> NDArray[Any]:
@@ -446,8 +427,6 @@ def group_rule(groups: Names, labels: Names) -> Experiment:
     Its answer is the most common training class of the group, with classes weighted equally, as a
     probability of each class. groups, labels: one for each clip.
     """
-    from sklearn.tree import DecisionTreeClassifier
-
     kinds, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     x, (y, names) = np.eye(len(kinds))[codes], class_indices(labels)
 

@@ -58,11 +58,10 @@ def combined(
     """
     total, size = right.sum(axis=-2, keepdims=True), clips.sum(axis=-2, keepdims=True)
     share, without = (total / size)[..., 0, :], (total - right) / (size - clips)
-    most, by_model = size[..., 0, :], _effective_by_model(clips)
-    return _combined_shares(share, without, most, by_model, weights, df, f1)
+    return _of_shares(share, without, size[..., 0, :], _effective_by_model(clips), weights, df, f1)
 
 
-def _combined_shares(
+def _of_shares(
     share: Array,
     without: Array,
     most: Array,
@@ -71,10 +70,19 @@ def _combined_shares(
     df: float | Array,
     f1: bool = False,
 ) -> Bounds:
-    """Like `combined`, from precomputed shares and leave-one-infant-out shares."""
+    """Like `combined`, from precomputed shares and leave-one-infant-out shares.
+
+    A part has Clopper & Pearson's bounds for its effective number of clips, which is at most
+    `most`, and `by_model` where nothing varies.
+    """
     weights = np.asarray(weights)
     variance = _jackknife(without).diagonal(axis1=-2, axis2=-1)
-    low, high = _share_bounds(share, variance, most, by_model, df)
+    effective = np.divide(share * (1 - share), variance, out=by_model.copy(), where=variance > 0)
+    effective = np.minimum(effective, most) * (t_quantile(most - 1) / t_quantile(df)) ** 2
+    right, tail = effective * share, (1 - LEVEL) / 2
+    low = betaincinv(np.where(share > 0, right, 1), effective - right + 1, tail)
+    high = betaincinv(right + 1, np.where(share < 1, effective - right, 1), 1 - tail)
+    low, high = np.where(share > 0, low, 0.0), np.where(share < 1, high, 1.0)
     if f1:
         share, low, high, without = (2 * j / (1 + j) for j in (share, low, high, without))
     covariance = _jackknife(without)
@@ -131,22 +139,6 @@ def _effective_by_model(clips: Array) -> Array:
     return n / (1 + ((clips**2).sum(axis=-2) / n - 1) * _WORKING_ICC)
 
 
-def _share_bounds(
-    share: Array, variance: Array, most: Array, by_model: Array, df: float | Array
-) -> tuple[Array, Array]:
-    """Return Clopper & Pearson's bounds (..., parts) for each part's effective number of clips,
-    which is at most `most`, and `by_model` where nothing varies.
-    """
-    tail = (1 - LEVEL) / 2
-    effective = np.divide(share * (1 - share), variance, out=by_model.copy(), where=variance > 0)
-    raised = (t_quantile(most - 1) / t_quantile(df)) ** 2
-    effective = np.minimum(effective, most) * raised
-    right = effective * share
-    low = betaincinv(np.where(share > 0, right, 1), effective - right + 1, tail)
-    high = betaincinv(right + 1, np.where(share < 1, effective - right, 1), 1 - tail)
-    return np.where(share > 0, low, 0.0), np.where(share < 1, high, 1.0)
-
-
 def t_quantile(df: float | Array) -> Any:
     """Return the half width of the interval of a mean, in standard errors."""
     return stdtrit(df, (1 + LEVEL) / 2)
@@ -156,8 +148,7 @@ def degrees_of_freedom(clips: Array) -> float:
     """Return the Satterthwaite degrees of freedom of the variance of a mean of parts; at least 1.
 
     The variance is a quadratic form e'Be of the infants' deviations e. With S their covariance in
-    the working model, df = tr(BS)^2 / tr(BSBS) (Bell & McCaffrey 2002). clips: their numbers,
-    float64 (infants, parts).
+    the working model, df = tr(BS)^2 / tr(BSBS) (Bell & McCaffrey 2002). clips: (infants, parts).
     """
     n_infants = len(clips)
     centre = np.eye(n_infants) - 1 / n_infants
@@ -204,7 +195,7 @@ def add_between_run_variance(
 class Interval:
     """A score with its 95 % confidence interval over infants.
 
-    `low` and `high` are None if there is no interval, and `reason` says why. `se` is the jackknife
+    Without an interval, `low` and `high` are None, and `reason` says why. `se` is the jackknife
     standard error, `n` the number of clips, `n_infants` of infants.
     """
 
@@ -299,11 +290,10 @@ def auc_interval(
     A class's effective number of clips is at most the one that gives Mann & Whitney's variance of
     guesses.
 
-    probabilities: or other scores, (repeats, clips, classes) or (clips, classes), classes in
-    alphabetical order; a clip of NaN ties with every other. y, infants: as in `interval`. folds: of
-    each repeat; only clips tested in the same fold are compared, since the models of different
-    folds may have different scales. Raises InputError if lengths differ, or the columns are not the
-    classes.
+    probabilities: or other scores, (repeats, clips, classes) or (clips, classes), classes sorted; a
+    clip of NaN ties with every other. y, infants: as in `interval`. folds: of each repeat; only
+    clips tested in the same fold are compared, since models of different folds may have different
+    scales. Raises InputError if lengths differ, or the columns are not the classes.
     """
     rows = np.asarray(probabilities, dtype=np.float64)
     rows = rows[None] if rows.ndim == 2 else rows
@@ -329,7 +319,7 @@ def auc_interval(
     fewer = np.where(counts.sum(axis=0) <= others.sum(axis=0), counts, others)
     most = 3 * counts.sum(axis=0) * others.sum(axis=0) / (about[0] + 1)
     weights, df = np.full(classes, 1 / classes), part_degrees(counts)
-    bounds = _combined_shares(share, without, most, _effective_by_model(fewer), weights, df)
+    bounds = _of_shares(share, without, most, _effective_by_model(fewer), weights, df)
     bounds = add_between_run_variance(bounds, [each.mean(axis=1)], df=df.min(), limits=(0.0, 1.0))
     return Interval.of(bounds, *about)
 

@@ -68,11 +68,9 @@ def permutation_order(
     """Return an order of the clips, int64 (clips,), that keeps the clips of an infant together.
 
     `labels[order]` gives every infant the shuffled labels of an infant with as many clips (perhaps
-    its own). All such orders are equally likely.
-
-    strata: for each clip a known influence on the score, such as the type of phone. Labels are then
-    exchanged only within a stratum, between infants with as many clips in each. Raises InputError
-    if the numbers of clips and strata differ.
+    its own). All such orders are equally likely. strata: for each clip a known influence on the
+    score, such as the type of phone. Labels are then exchanged only within a stratum, between
+    infants with as many clips in each. Raises InputError if numbers of clips and strata differ.
     """
     names, group = np.unique(np.asarray(infants), return_inverse=True)
     known = np.zeros(len(group)) if strata is None else np.asarray(strata, dtype=object)
@@ -95,10 +93,7 @@ def permutation_order(
 def permute_labels(
     labels: Names, infants: Names, rng: np.random.Generator, strata: Strata | None = None
 ) -> NDArray[Any]:
-    """Return the labels in a `permutation_order`.
-
-    The numbers of clips and infants of each class stay the same, so the same folds are allowed.
-    """
+    """Return the labels in a `permutation_order`, so that the same folds are allowed."""
     return np.asarray(labels)[permutation_order(infants, rng, strata)]
 
 
@@ -120,8 +115,8 @@ def permutation_test(
     rejected at 5 %.
 
     predictions: by name, indices of the sorted labels, int (repeats, clips) or (clips,).
-    permutations: B; the smallest p-value is 1 / (B + 1). strata: as in `permutation_order`. The
-    same seed gives the same permutations. Raises InputError if the numbers of clips differ.
+    permutations: B; the smallest p-value is 1 / (B + 1). strata: as in `permutation_order`. Raises
+    InputError if the numbers of clips differ.
     """
     y, names = class_indices(labels)
     shares = []

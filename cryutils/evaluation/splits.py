@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, StratifiedShuffleSplit
 
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
@@ -49,7 +50,7 @@ class Split(StrEnum):
 
     @property
     def unit(self) -> str:
-        """What is kept whole, as a noun: "window", "clip", "session" or "infant"."""
+        """What is kept whole, as a noun."""
         return dict(zip(Split, ("window", "clip", "session", "infant"), strict=True))[self]
 
     def groups(self, corpus: Corpus) -> NDArray[Any] | None:
@@ -103,9 +104,8 @@ def single_split(
     class is within 0.2 of `test_size` (more only if one group has much of the class), else the one
     nearest in size.
 
-    labels: one for each clip. groups: such as its infant (leak-free). test_size: share of clips to
-    test. Raises InputError if `test_size` is not between 0 and 1, or no such split has every class
-    on both sides.
+    labels: one for each clip. groups: such as its infant (leak-free). Raises InputError if
+    `test_size` is not between 0 and 1, or no such split has every class on both sides.
     """
     y, names = class_indices(labels)
     if not 0 < test_size < 1:
@@ -128,8 +128,6 @@ def single_split(
 
 
 def _random_sides(y: Indices, names: list[str], test_size: float, seed: int) -> Fold:
-    from sklearn.model_selection import StratifiedShuffleSplit
-
     _check_classes(names, np.bincount(y), "clip", 2)
     if len(names) <= round(test_size * len(y)) <= len(y) - len(names):
         splitter = StratifiedShuffleSplit(1, test_size=test_size, random_state=seed)
@@ -153,11 +151,10 @@ def folds(
 ) -> list[list[Fold]]:
     """Return `repeats` lists of `n_splits` folds (train, test); each repeat tests every clip once.
 
-    Train and test are indices of clips, int64. Every class is in every training part.
-
-    labels: one for each clip. groups: infants, one for each clip, kept whole (leak-free); None
-    divides clips. unit: what groups are, if not infants, for messages. Raises InputError if a class
-    has fewer clips than folds, there are fewer infants than folds, or a class has only one infant.
+    Train and test are indices of clips, int64. Every class is in every training part. groups: one
+    for each clip, kept whole; None divides clips. unit: what groups are, for messages. Raises
+    InputError if a class has fewer clips than folds or only one group, or there are fewer groups
+    than folds.
     """
     y, names = class_indices(labels)
     if n_splits < 2:
@@ -187,13 +184,12 @@ def fold_numbers(tests: Iterable[Indices], n: int) -> Indices:
 
 def folds_of(numbers: Indices) -> list[list[Fold]]:
     """Return the folds of each repeat from `fold_numbers`, int64 (repeats, clips)."""
-    return [
-        [
-            (np.flatnonzero((row != k) & (row >= 0)), np.flatnonzero(row == k))
-            for k in np.unique(row[row >= 0])
-        ]
-        for row in numbers
-    ]
+
+    def folds_of_one(row: Indices) -> list[Fold]:
+        names = np.unique(row[row >= 0])
+        return [(np.flatnonzero((row != k) & (row >= 0)), np.flatnonzero(row == k)) for k in names]
+
+    return list(map(folds_of_one, numbers))
 
 
 def fold_seed(seed: int, repeat: int, fold: int) -> int:
@@ -249,8 +245,6 @@ def _one_division(
     y: Indices, names: list[str], group: Indices | None, n_splits: int, unit: str, rng: np.random.Generator
 ) -> list[Fold]:
     """Return the first folds drawn that have every class in every training part."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
     kind = StratifiedKFold if group is None else StratifiedGroupKFold
     for _ in range(_REDRAWS):
         splitter = kind(n_splits, shuffle=True, random_state=int(rng.integers(2**31)))
@@ -271,10 +265,9 @@ def _one_division(
 def _tested_groups(
     counts: NDArray[np.float64], test_size: float, even: bool, rng: np.random.Generator
 ) -> NDArray[np.bool_] | None:
-    """Return the infants to test, bool (infants,), by the first suitable of some random orders, or
-    None.
+    """Return which infants to test, bool (infants,), by the first suitable of some random orders.
 
-    counts: clips by infant and class. even: whether the share of every class must be even.
+    None: no order is. counts: by infant and class. even: whether every class's share must be even.
     """
     whole = counts.sum(axis=0)
     orders = rng.permuted(np.tile(np.arange(len(counts)), (_ORDERS, 1)), axis=1)
@@ -310,10 +303,7 @@ def _check_classes(names: list[str], counts: NDArray[Any], unit: str, least: int
 
 
 def _held_groups(counts: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return which groups to hold back, if any: the most balanced of `_GROUP_ORDERS` draws.
-
-    counts: the number of clips of each group (rows), such as an infant, and class (columns).
-    """
+    """Return which groups to hold back, if any: the most balanced of `_GROUP_ORDERS` draws."""
     whole, size = counts.sum(axis=0), counts.sum(axis=1)
     wanted = _HELD_BACK * whole.sum()
     chosen, least = np.zeros(len(counts), dtype=bool), np.inf

@@ -172,7 +172,7 @@ class Predictor:
         if problem := picture_problem(track):
             why.append(f"picture: {problem}")
             return None
-        return track.times_s[track.usable], self.face.predict(seeing.crops(track))
+        return track.times_s[track.usable], self.face.predict(track.crops[track.usable])
 
 
 def hear(model: Part[SoundInput], x: Array, *, newest: bool = False) -> Answer:

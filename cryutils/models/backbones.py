@@ -47,9 +47,8 @@ READY = Path(__file__).with_name("small_cnn.npz")
 class Backbone:
     """A frozen network from RGB pixels of 0 to 255 to feature maps, and the origin of its weights.
 
-    weights: a description. preprocessing: the module of `keras.applications` whose
-    `preprocess_input` is applied first, such as "resnet"; of a user's file, which preprocesses
-    itself, the digest.
+    weights: a description. preprocessing: what is done first, as in `keras.applications`, such as
+    "resnet"; of a user's file, which preprocesses itself, the digest.
     """
 
     model: Any
@@ -64,7 +63,7 @@ class Backbone:
 
     @property
     def trained(self) -> bool:
-        """Whether the weights are of a trained network, not random."""
+        """Whether the weights are not random."""
         return not self.weights.startswith(_RANDOM)
 
     @property
@@ -84,12 +83,12 @@ class Backbone:
 def choose(name: str = "auto", *, size: int | None = None, seed: int = 0) -> Backbone:
     """Return the backbone `name`: a frozen network without its classifier.
 
-    name: "ResNet50"; "small"; "auto", which is ResNet-50, or "small" if ImageNet's weights are not
-    available, since results of random weights would pass for the paper's; or a Keras model from
-    pixels to feature maps that preprocesses them itself: the path of a `.keras` file, or its name in
+    name: "ResNet50"; "small"; "auto", which is "small" if ImageNet's weights are not available, since
+    results of random weights would pass for the paper's; or a Keras model from pixels to feature
+    maps that preprocesses them itself: the path of a `.keras` file, or its name in
     `CRYUTILS_WEIGHTS_DIR`. size: side of the pictures in pixels; None: 224, or 64 for "small". seed:
-    of random weights, which "ResNet50" has without ImageNet's. Raises InputError if the name is
-    unknown, the network does not accept the size, or the file is damaged.
+    of random weights, which "ResNet50" has without ImageNet's. Raises InputError for an unknown
+    name, a wrong size, or a damaged file.
     """
     if name == "auto":
         resnet = choose("ResNet50", size=size)
@@ -112,10 +111,7 @@ def choose(name: str = "auto", *, size: int | None = None, seed: int = 0) -> Bac
 
 
 def _frozen(network: Any, shape: tuple[int, ...], preprocess: Callable[[Any], Any]) -> Any:
-    """Return the model from pixels to the network's output in inference mode.
-
-    In inference mode batch normalisation never updates its statistics.
-    """
+    """Return the model from pixels to the network's output in inference mode."""
     network.trainable = False
     pixels = keras().Input(shape, name="pixels")
     maps = network(preprocess(pixels), training=False)

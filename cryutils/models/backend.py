@@ -28,10 +28,9 @@ from cryutils.errors import InputError
 def keras() -> Any:
     """Return Keras, imported without the start-up messages of TensorFlow's C++ code.
 
-    Each operation uses one thread, so that results do not depend on the number of cores. The
-    environment variable TF_NUM_INTRAOP_THREADS sets another number of threads. Other settings of
-    Keras, in the environment or in keras.json, have no effect. Raises InputError if the process has
-    already imported Keras with another backend.
+    Each operation uses one thread (or TF_NUM_INTRAOP_THREADS), so that results do not depend on the
+    number of cores. Other settings of Keras, in the environment or in keras.json, have no effect.
+    Raises InputError if the process has already imported Keras with another backend.
     """
     extras.require("tensorflow", "course", "a network")
     if "keras" not in sys.modules:

@@ -1,8 +1,7 @@
-"""Parts shared by networks, and `describe`, which lists layers.
+"""Parts of Paper B's networks in notebooks 04_cry2 and 05_image, and `describe`, which lists layers.
 
-`blocks` and `classifier` are of Paper B's networks (§3: Conv2D, batch normalisation, ReLU and max
-pooling; dropout and a dense softmax; Adam; categorical cross-entropy) in notebooks 04_cry2 and
-05_image.
+§3: Conv2D, batch normalisation, ReLU and max pooling; dropout and a dense softmax; Adam;
+categorical cross-entropy.
 """
 
 from __future__ import annotations
@@ -72,20 +71,12 @@ def compiled(model: Any, optimizer: Any) -> Any:
 
 
 def describe(model: Any) -> pd.DataFrame:
-    """Return a table of the model's layers: name, kind, output shape, and numbers of parameters.
-
-    Column "trained" counts the trainable parameters.
-    """
+    """Return a table of the model's layers, with the numbers of all and of trained parameters."""
     import pandas as pd
 
-    rows = [
-        {
-            "layer": layer.name,
-            "kind": type(layer).__name__,
-            "output": " x ".join(str(n) for n in layer.output.shape[1:]),
-            "parameters": layer.count_params(),
-            "trained": sum(int(np.prod(w.shape)) for w in layer.trainable_weights),
-        }
-        for layer in model.layers
-    ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame({"layer": [layer.name for layer in model.layers]})
+    table["kind"] = [type(layer).__name__ for layer in model.layers]
+    table["output"] = [" x ".join(map(str, layer.output.shape[1:])) for layer in model.layers]
+    table["parameters"] = [layer.count_params() for layer in model.layers]
+    trained = (layer.trainable_weights for layer in model.layers)
+    return table.assign(trained=[sum(int(np.prod(w.shape)) for w in each) for each in trained])

@@ -31,13 +31,12 @@ def build(
 
     It takes windows, float32 (n, frames, coefficients), and returns probabilities (n, classes).
     MFCC and mel-spectrogram together form one wider picture, side by side. The output of the blocks
-    is averaged over time, because the position of a cry within its window carries no information.
-    It is not averaged over coefficients, because that axis encodes the pitch.
+    is averaged over time, because the position of a cry within its window carries no information,
+    but not over coefficients, which encode the pitch.
 
     input_shape: (frames, coefficients). filters: of each block, which halves both axes; the first
-    convolution also has stride 2. dropout: before the last layer, 0 to below 1. learning_rate: of
-    Adam. Raises InputError if the window is too small for that many blocks, or `dropout` is out of
-    range.
+    convolution also has stride 2. Raises InputError if the window is too small for that many blocks,
+    or `dropout` is out of range.
     """
     shape = tuple(input_shape)
     keras = _keras()

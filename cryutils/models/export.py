@@ -3,9 +3,8 @@
 `save` writes a trained model in notebooks 04_cry2 and 05_image (Paper B §3: checkpointing). Its
 card is plain JSON: the classes in output order, the settings of the input, the training data, the
 seed, the scores on new infants, the temperature for calibration, what `novelty` needs, and the
-SHA-256 of the LiteRT file. `litert` writes and `Lite` runs a network
-without TensorFlow, in notebook 13_live_and_deployment (§3: on-device inference, quantised). A
-float32 file gives Keras' probabilities up to rounding.
+SHA-256 of the LiteRT file. `Lite` runs a network without TensorFlow, in 13_live_and_deployment (§3:
+on-device inference, quantised). A float32 file gives Keras' probabilities up to rounding.
 """
 
 from __future__ import annotations
@@ -159,13 +158,6 @@ def litert(model: Any, path: str | os.PathLike[str], *, calibration: Examples | 
     estimated. The network then computes in 8-bit integers wherever LiteRT can. Probabilities are
     multiples of 1/256, so their sum is only about 1. None: 32-bit floats.
     """
-    content = _converted(model, calibration)
-    with writing(Path(path)) as part:
-        part.write_bytes(content)
-    return Path(path)
-
-
-def _converted(model: Any, calibration: Examples | None) -> bytes:
     import tensorflow as tf
 
     # Not `from_keras_model`, which goes through a saved model and prints its endpoints.
@@ -183,14 +175,16 @@ def _converted(model: Any, calibration: Examples | None) -> bytes:
             sets = tf.lite.OpsSet
             # The second set is for operators that have no integer version.
             converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS_INT8, sets.TFLITE_BUILTINS]
-        return bytes(converter.convert())
+        content = converter.convert()
+    with writing(Path(path)) as part:
+        part.write_bytes(content)
+    return Path(path)
 
 
 class Lite:
     """A LiteRT network with a `predict` like that of Keras.
 
-    path: its file. dtype: type of its input. shape: shape of one example. classes: number of
-    states.
+    dtype, shape: of one example. classes: number of states.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -1,10 +1,9 @@
 """Detection of crying: `Gate` scores each second of a sound, `bursts` joins the seconds.
 
 Used in notebook 13_live_and_deployment, by the live analysis and by `cryutils predict`. Paper B §3
-sends every window to its classifier, which predicts a state even for a vacuum cleaner. `Gate` is
-the mean of small networks with one hidden layer, which runs before the classifier. Its features
-describe the cepstrum, its rate of change and how jagged a spectrum is. `tools/fit_gate.py` trains
-it on real recordings, writes its weights and threshold to `gate.json`, and measures its errors.
+sends every window to its classifier, which predicts a state even for a vacuum cleaner. `Gate`, the
+mean of small networks with one hidden layer, runs before it. `tools/fit_gate.py` trains it on real
+recordings, writes its weights and threshold to `gate.json`, and measures its errors.
 """
 
 from __future__ import annotations
@@ -73,10 +72,7 @@ def _highpass() -> npt.NDArray[np.complex128]:
 
 
 def windows(x: Array) -> Array:
-    """Return the windows of a sound at `SR` Hz, float32 (windows, samples), one each `STEP_S`.
-
-    A sound shorter than `WINDOW_S` is one window.
-    """
+    """Return a sound's windows at `SR` Hz, float32 (windows, samples), one each `STEP_S`; at least one."""
     size = min(round(WINDOW_S * SR), len(x))
     starts = range(0, len(x) - size + 1, round(STEP_S * SR))
     return np.stack([x[start : start + size] for start in starts])
@@ -106,21 +102,14 @@ def describe(x: Array) -> npt.NDArray[np.float64]:
     between frames. Mean and deviation of how far the strongest band of voices exceeds their median.
     Mean step from each band to the next, which is large for the harmonics of a high voice.
     """
-    mel = spectral.mel_db(
-        spectral.normalise_amplitude(x), sr=SR, n_fft=_N_FFT, hop_length=_HOP, n_mels=_N_MELS
-    ).astype(np.float64)
+    settings = {"sr": SR, "n_fft": _N_FFT, "hop_length": _HOP, "n_mels": _N_MELS}
+    mel = spectral.mel_db(spectral.normalise_amplitude(x), **settings).astype(np.float64)
     cepstrum = mel @ spectral.dct_matrix(n_mfcc=_N_MFCC, n_mels=_N_MELS).T
     voices = mel[:, _PITCHED]
     outstanding = voices.max(axis=1) - np.median(voices, axis=1)
-    return np.concatenate(
-        [
-            cepstrum.mean(axis=0)[1:],
-            cepstrum.std(axis=0),
-            np.abs(np.diff(cepstrum, axis=0)).mean(axis=0),
-            [outstanding.mean(), outstanding.std()],
-            np.abs(np.diff(mel, axis=1)).mean(axis=0),
-        ]
-    )
+    changes, steps = np.abs(np.diff(cepstrum, axis=0)), np.abs(np.diff(mel, axis=1))
+    parts = [cepstrum.mean(axis=0)[1:], cepstrum.std(axis=0), changes.mean(axis=0)]
+    return np.concatenate([*parts, [outstanding.mean(), outstanding.std()], steps.mean(axis=0)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +117,7 @@ class Gate:
     """Fitted networks with one hidden layer on the features of `describe`.
 
     networks: each (weights (100, hidden), bias (hidden,), weights (hidden,), bias), float64.
-    threshold: the lowest score that counts as a cry. note: a description of the training data.
+    threshold: the lowest score that counts as a cry. note: on the training data.
     """
 
     networks: tuple[tuple[Floats, Floats, Floats, float], ...] = field(repr=False)
@@ -155,9 +144,8 @@ class Gate:
     def scores(self, x: Array, sr: int, *, newest: bool = False) -> Floats:
         """Return how much each window of a sound resembles a cry, 0 to 1, float64 (windows,).
 
-        x: float32 (samples,) at `sr` Hz. newest: of its last `WINDOW_S` seconds only. Scores are
-        multiplied by the `salience`: a window that is too quiet to judge scores exactly 0. A sound
-        of less than 80 ms has no window.
+        x: float32 (samples,) at `sr` Hz. newest: of its last `WINDOW_S` seconds only. A window that
+        is too quiet to judge scores exactly 0. A sound of less than 80 ms has no window.
         """
         if len(x) * SR < (_N_FFT + _HOP) * sr:  # two frames
             return np.zeros(0)
@@ -194,11 +182,7 @@ def bursts(passing: npt.ArrayLike) -> list[tuple[float, float]]:
 
 
 def reference(name: str = "gate") -> pd.DataFrame:
-    """Return a stored table on the shipped gate's errors, made by `tools/fit_gate.py`.
-
-    "gate": shares that pass, and events. "gate_curve": by threshold. "gate_noise": next to noise.
-    "gate_sources": the recordings. "gate_first", "gate_comparison": of the course's first gate.
-    """
+    """Return a stored table on the shipped gate's errors, which `tools/fit_gate.py` has made."""
     import pandas as pd
 
     return pd.read_csv(project_dir() / "outputs" / "reference" / f"{name}.csv")

@@ -25,26 +25,21 @@ def build(
     filters: Sequence[int] = (16, 32, 64),
     dropout: float = 0.3,
     learning_rate: float = 1e-3,
-    augment: bool = True,
 ) -> Any:
     """Return the compiled network.
 
     It takes RGB crops, uint8 (n, height, width, 3), and returns probabilities (n, classes). The
     blocks get the crop in grey, minus its mean and divided by its deviation, because skin, light
     and background reveal the infant and not the state. (On synthetic infants that the notebooks do
-    not use, this and `_L2` raised balanced accuracy on new infants from 0.4-0.5 to 0.8-0.9 at
-    `signal=1`.) Their output is flattened, not averaged, because eyes and mouth have
-    fixed places in a crop.
+    not use, this and `_L2` raised balanced accuracy on new infants from 0.4-0.5 to 0.8-0.9.) Their
+    output is flattened, not averaged, because eyes and mouth have fixed places in a crop.
 
-    input_shape: (height, width, 3). augment: augment the crops during training; see `augmentation`.
-    Other arguments and errors as in `cry2.build`.
+    Crops are augmented in training. Arguments and errors as in `cry2.build`.
     """
     keras = _keras()
     layers = keras.layers
     inputs = keras.Input(tuple(input_shape), dtype="uint8", name="pixels")
-    h = layers.Rescaling(1.0, name="float")(inputs)
-    if augment:
-        h = augmentation()(h)
+    h = augmentation()(layers.Rescaling(1.0, name="float")(inputs))
     h = layers.Rescaling(1 / 127.5, offset=-1.0, name="to_one")(h)
     # Luma of ITU-R BT.601, by a convolution that is never trained.
     grey = layers.Conv2D(1, 1, use_bias=False, trainable=False, name="grey")
@@ -60,7 +55,7 @@ def augmentation() -> Any:
     """Return the augmentation layers: random rotation, scaling and flipping (Paper B §3).
 
     Rotation by up to 15 degrees, scaling by up to 10 %, mirroring half of the time; edges are
-    repeated. The Keras model takes uint8 or float (n, height, width, 3) and returns float32.
+    repeated.
     """
     keras = _keras()
     layers = keras.layers

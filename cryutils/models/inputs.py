@@ -1,16 +1,15 @@
 """Inputs of models: `SoundInput`, `PictureInput`, and unusable recordings.
 
-Used in notebooks 04_cry2 (sound) and 05_image (faces). Paper B §3, preprocessing. Notebook
-09_ensemble scales sound as Paper A does (§3.2, §3.4). The card of a trained model contains these
-settings. Networks get several `Examples` of a clip, and the probabilities of a clip are the mean
-over them.
+Used in notebooks 04_cry2 (sound) and 05_image (faces; Paper B §3, preprocessing). The card of a
+trained model contains these settings. Networks get several `Examples` of a clip, and the
+probabilities of a clip are the mean over them.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +25,6 @@ from cryutils.audio.spectral import (
     normalise_amplitude,
     pre_emphasis,
     stft_db,
-    summarise,
 )
 from cryutils.errors import InputError, near_miss
 
@@ -48,7 +46,7 @@ _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 m
 class Examples:
     """Inputs of a network: `x` (rows, ...), and the `clip` index of each row, int (rows,).
 
-    A clip without usable sound or pictures has no rows.
+    An unusable clip has no rows.
     """
 
     x: npt.NDArray[Any] = field(repr=False)
@@ -85,7 +83,7 @@ def windows(features: Array, *, frames: int, hop: int) -> Array:
 def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> npt.NDArray[Any]:
     """Return the mean over each clip's rows, (n_clips, d); NaN for a clip without rows.
 
-    values: float32 or float64 (rows, d), as the result. clip: the clip index of each row, int (rows,).
+    values: float32 or float64 (rows, d), as the result. clip: of each row, int (rows,).
     """
     total = np.zeros((n_clips, values.shape[1]))
     np.add.at(total, clip, values)
@@ -115,19 +113,11 @@ class SoundInput:
     scaling: str = "conditioned"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(f"no feature {self.kind!r}.{near_miss(self.kind, KINDS)}")
-        if self.scaling not in SCALINGS:
-            raise InputError(f"no scaling {self.scaling!r}.{near_miss(self.scaling, SCALINGS)}")
-        check_settings(
-            sr=self.sr,
-            n_fft=self.n_fft,
-            hop_length=self.hop_length,
-            n_mels=self.n_mels,
-            n_mfcc=self.n_mfcc,
-            window_s=self.window_s,
-            step_s=self.step_s,
-        )
+        numbers = asdict(self)
+        for name, known in {"kind": KINDS, "scaling": SCALINGS}.items():
+            if (value := numbers.pop(name)) not in known:
+                raise InputError(f"no {name} {value!r}.{near_miss(str(value), known)}")
+        check_settings(**numbers)
         if self.window_s < SHORTEST_S or self.step_s <= 0:
             raise InputError(
                 f"window_s={self.window_s}, step_s={self.step_s}: a window lasts {SHORTEST_S} s"
@@ -164,8 +154,8 @@ class SoundInput:
         """Return the scaled sound, float32 (samples,).
 
         "conditioned": peak 1 and pre-emphasis. "recording": Paper A's standard scaler, then min-max
-        (§3.2), fitted on this recording. The constant near 0.5 is subtracted, since otherwise the
-        80 dB range of a spectrogram would start at it.
+        (§3.2), fitted on this recording, minus the mean, from which the 80 dB range of a spectrogram
+        would otherwise start.
         """
         if self.scaling == "conditioned":
             return pre_emphasis(normalise_amplitude(x))
@@ -179,29 +169,16 @@ class SoundInput:
             return stft_db(y, n_fft=self.n_fft, hop_length=self.hop_length)
         settings = {"sr": self.sr, "n_fft": self.n_fft, "hop_length": self.hop_length}
         levels = mel_db(y, n_mels=self.n_mels, **settings)
-        parts = [levels] if "mel" in self.kind else []
-        if "mfcc" in self.kind:
-            parts.append(cepstrum(levels, n_mfcc=self.n_mfcc))
-        return np.concatenate(parts, axis=1)
+        if self.kind == "mel":
+            return levels
+        coefficients = cepstrum(levels, n_mfcc=self.n_mfcc)
+        return coefficients if self.kind == "mfcc" else np.concatenate([levels, coefficients], axis=1)
 
     def windows(self, x: Array) -> Array:
-        """Return a sound's windows, float32 (windows, frames, coefficients); none if it is
-        unusable.
-        """
+        """Return a usable sound's windows, float32 (windows, frames, coefficients), else none."""
         if sound_problem(x, self.sr):
             return np.zeros((0, *self.shape), np.float32)
         return windows(self.features(x), frames=self.frames, hop=self.hop)
-
-    def summary(self, sounds: Sequence[Array]) -> Array:
-        """Return each sound's mean and deviation over time, float32 (clips, 2 * coefficients).
-
-        A row is NaN if `sound_problem` finds the sound unusable.
-        """
-        rows = np.full((len(sounds), 2 * self.shape[1]), np.nan, np.float32)
-        for k, x in enumerate(sounds):
-            if not sound_problem(x, self.sr):
-                rows[k] = summarise([self.features(x)])[0]
-        return rows
 
     def examples(self, sounds: Sequence[Array]) -> Examples:
         """Return the windows of all `sounds`, float32 (samples,) each."""
@@ -238,21 +215,17 @@ class PictureInput:
         """Shape of one frame: (height, width, RGB)."""
         return self.size, self.size, 3
 
-    def crops(self, track: FaceTrack) -> npt.NDArray[np.uint8]:
-        """Return the crops of a recording that show a face, uint8 (frames, size, size, 3)."""
-        return track.crops[track.usable]
-
     def examples(self, tracks: Sequence[FaceTrack | None]) -> Examples:
         """Return the usable crops of all recordings; a track is None if there are no pictures."""
         none = np.zeros((0, *self.shape), np.uint8)
-        return Examples.of([none if track is None else self.crops(track) for track in tracks])
+        return Examples.of([none if track is None else track.crops[track.usable] for track in tracks])
 
     def frames(self, path: str | os.PathLike[str]) -> Iterator[npt.NDArray[np.uint8]]:
-        """Yield the frames of a file, uint8 (size, size, 3) RGB, as a stream.
+        """Yield all frames of a file, uint8 (size, size, 3) RGB.
 
-        No frame is left out, so that times are kept. With "face", a frame without a face shows
-        where the face was last or will be next, or the centred square if there is none at all; all
-        crops of the file are then in memory. Raises InputError as `video.frames` does.
+        With "face", a frame without a face shows where the face was last or will be next, or the
+        centred square if there is none at all; all crops of the file are then in memory. Raises
+        InputError as `video.frames` does.
         """
         from cryutils import video
         from cryutils.video import faces
@@ -284,9 +257,6 @@ def is_dead(x: Array) -> bool:
     """Return whether the microphone that recorded `x`, float32 (samples,), is muted or broken.
 
     Without its constant part, the sound is fainter than `DEAD_DB`.
-
-    >>> is_dead(np.full(8000, 0.1, np.float32))
-    True
     """
     return bool(np.std(x, dtype=np.float64) < 10 ** (DEAD_DB / 20))
 

@@ -50,13 +50,10 @@ def fits(stored: Any, coefficients: int) -> bool:
     if not all(type(value) in (int, float) for row in rows for value in row):
         return False
     mean, deviation, distances = (np.asarray(row, np.float64) for row in rows)
-    return bool(
-        mean.shape == deviation.shape == (2 * coefficients,)
-        and distances.shape == (101,)
-        and np.isfinite(np.concatenate([mean, deviation, distances])).all()
-        and (deviation > 0).all()
-        and (np.diff(distances, prepend=0) >= 0).all()
-    )
+    is_shaped = mean.shape == deviation.shape == (2 * coefficients,) and distances.shape == (101,)
+    is_finite = np.isfinite(np.concatenate([mean, deviation, distances])).all()
+    is_ordered = (deviation > 0).all() and (np.diff(distances, prepend=0) >= 0).all()
+    return bool(is_shaped and is_finite and is_ordered)
 
 
 def caution(far: float | None) -> str | None:

@@ -52,11 +52,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         require_counts(self, "epochs", "batch_size", "patience")
-        if self.warm_up < 0 or not 0 <= self.seed < 2**32:
-            raise InputError(
-                f"warm_up={self.warm_up}, seed={self.seed}: give a warm-up of 0 or more, and a seed"
-                " from 0 to below 2^32."
-            )
 
 
 # From training examples to a compiled network: lambda rows: image.build(rows.shape[1:], 4).
@@ -67,8 +62,8 @@ Build = Callable[[Array], Any]
 class Fitted:
     """A trained Keras model with the weights of its best epoch, and the history of its training.
 
-    history: one row per epoch with epoch (from 1), loss, accuracy, val_loss and val_accuracy,
-    weighted by class if `Settings.class_weights` is set. best_epoch: counted from 1.
+    history: a row per epoch with epoch (from 1), loss, accuracy, val_loss and val_accuracy, by
+    `Settings.class_weights`. best_epoch: counted from 1.
     """
 
     model: Any = field(repr=False)
@@ -82,9 +77,9 @@ class Fitted:
         return np.concatenate(parts or [np.zeros((0, self.model.output_shape[-1]), np.float32)])
 
     def predict_clips(self, examples: Examples, clips: Indices) -> npt.NDArray[np.float32]:
-        """Return the mean probabilities over the examples of each of some clips.
+        """Return the mean probabilities of some clips' examples, float32 (clips, classes).
 
-        float32 (clips, classes), NaN for a clip without examples. clips: positions, int (clips,).
+        NaN for a clip without examples. clips: positions, int (clips,).
         """
         rows = examples.rows(clips)
         means = by_clip(self.predict(examples.x[rows]), examples.clip[rows], int(np.max(clips)) + 1)
@@ -113,9 +108,8 @@ def fit(
     both = np.intersect1d(train, validation)
     if len(both):
         raise InputError(f"clip {both[0]} is in train and in validation; keep them apart.")
-    fitting, stopping = (
-        (examples.x[rows], y[examples.clip[rows]]) for rows in map(examples.rows, (train, validation))
-    )
+    parts = map(examples.rows, (train, validation))
+    fitting, stopping = ((examples.x[rows], y[examples.clip[rows]]) for rows in parts)
     _keras().backend.clear_session()  # also names of layers begin again, which `to_json` includes
     with seeded(settings.seed):
         model = build(fitting[0])
@@ -165,10 +159,8 @@ def _train(
         start_from_epoch=min(settings.warm_up, settings.epochs - 1),  # the last epoch always counts
         restore_best_weights=True,
     )
-    weights = "balanced" if settings.class_weights else None
-    training_rows, validation_rows = (
-        (x, y, compute_sample_weight(weights, y)) for x, y in (train, validation)
-    )
+    way, parts = "balanced" if settings.class_weights else None, (train, validation)
+    training_rows, validation_rows = ((x, y, compute_sample_weight(way, y)) for x, y in parts)
     history = network.fit(
         batches(*training_rows, batch_size=settings.batch_size, seed=settings.seed),
         shuffle=False,  # `batches` shuffles

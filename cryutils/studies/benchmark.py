@@ -7,22 +7,19 @@ answer on them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from cryutils._io.paths import project_dir
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 from cryutils.evaluation.splits import Fold, Names, fold_numbers, folds, folds_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TASKS = {
     "reason": "why the infant cries",
@@ -48,6 +45,7 @@ IDEAS = {  # of notebook 12, by feature
     "burst_attention": "bursts: attention",
 }
 _LEAST_CLIPS, _LEAST_INFANTS = 10, 5  # of each class
+_REPEATS = 5
 
 
 def file_of(name: str) -> Path:
@@ -57,8 +55,6 @@ def file_of(name: str) -> Path:
 
 def splits_of(corpus: Corpus) -> pd.DataFrame:
     """Return the corpus' folds in `data/benchmark`, or new ones; columns as in `divide`."""
-    import pandas as pd
-
     file = file_of(corpus.name)
     if not file.is_file():
         return divide(corpus)
@@ -68,16 +64,14 @@ def splits_of(corpus: Corpus) -> pd.DataFrame:
     return splits
 
 
-def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0) -> pd.DataFrame:
+def divide(corpus: Corpus) -> pd.DataFrame:
     """Return the folds of every task that the corpus allows, a row for each task and clip.
 
     Columns: task, clip, infant, truth, and for each split the fold that tests the clip in each
-    repeat, a text of digits such as "03124": `random`, and `leak_free`, in which all clips of an
-    infant are in one fold. For the task `infant`, `leak_free` divides the infant's sessions in two,
-    and `random` its clips. Raises InputError if the corpus allows no task.
+    repeat, a text of digits such as "03124": `random`, and `leak_free`, which keeps infants whole.
+    For the task `infant`, `leak_free` divides the infant's sessions in two, and `random` its clips.
+    Raises InputError if the corpus allows no task.
     """
-    import pandas as pd
-
     clips = corpus.frame().drop(columns="reason").rename(columns={"id": "clip", "label": "reason"})
     tables = []
     for name in TASKS:
@@ -93,8 +87,8 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
             continue
         truth, infants = rows.truth.to_numpy(str), rows.infant.to_numpy(str)
         known = name == "infant"
-        divide_by = partial(folds, truth, n_splits=2 if known else n_folds, repeats=repeats, seed=seed)
-        sessions = [across_sessions(infants, list(rows.session))] * repeats
+        divide_by = partial(folds, truth, n_splits=2 if known else 5, repeats=_REPEATS)
+        sessions = [across_sessions(infants, list(rows.session))] * _REPEATS
         divided = {"random": divide_by(None), "leak_free": sessions if known else divide_by(infants)}
         digits = {split: _digits(repeated, len(rows)) for split, repeated in divided.items()}
         tables.append(rows[["task", "clip", "infant", "truth"]].assign(**digits))
@@ -108,24 +102,10 @@ def divide(corpus: Corpus, *, n_folds: int = 5, repeats: int = 5, seed: int = 0)
 
 def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:
     """Return two folds (train, test), which test each infant's even sessions, then its odd ones."""
-    import pandas as pd
-
     by_infant = pd.Series(sessions).groupby(np.asarray(infants))
     place = by_infant.transform(lambda names: pd.factorize(names, sort=True)[0]).to_numpy()
     odd, even = (np.flatnonzero(place % 2 == side) for side in (0, 1))  # counted from 1
     return [(odd, even), (even, odd)]
-
-
-def agreement(weights: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, float]:
-    """Return the mean rank correlation over time of each network's attention with the first one's.
-
-    weights: by name of the network, (examples, moments).
-    """
-    import pandas as pd
-
-    ranks = {name: pd.DataFrame(w.T).rank() for name, w in weights.items()}
-    first, *others = ranks
-    return {name: float(ranks[first].corrwith(ranks[name]).mean()) for name in others}
 
 
 def _digits(repeated_folds: list[list[Fold]], count: int) -> list[str]:
@@ -139,8 +119,8 @@ def task(
     """Return a task's clips, their positions in `corpus`, and the folds of each repeat by split.
 
     The clips are labelled with what the task asks for. The folds are for `evaluation.out_of_fold`:
-    (train, test), positions in the task's clips, for "random" and "leak_free". name: a key of
-    `TASKS`. repeats: at most five. Raises InputError as `splits_of` does, or for another task.
+    positions in the task's clips, for "random" and "leak_free". name: a key of `TASKS`. repeats: at
+    most five. Raises InputError as `splits_of` does, or for another task.
     """
     splits = splits_of(corpus)
     rows = splits[splits.task == name]
@@ -150,9 +130,8 @@ def task(
     place = {clip.id: k for k, clip in enumerate(corpus)}
     where = np.array([place[clip] for clip in rows["clip"]])
     clips = [replace(corpus[k], label=truth) for k, truth in zip(where.tolist(), rows.truth, strict=True)]
-    divided = {split: _folds(rows[split])[:repeats] for split in ("random", "leak_free")}
+    divided = {
+        split: folds_of(np.array([list(map(int, text)) for text in rows[split]]).T)[:repeats]
+        for split in ("random", "leak_free")
+    }
     return Corpus(clips, name=corpus.name, note=corpus.note), where, divided
-
-
-def _folds(digits: pd.Series[str]) -> list[list[Fold]]:
-    return folds_of(np.array([list(map(int, text)) for text in digits]).T)

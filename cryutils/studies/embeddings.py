@@ -13,7 +13,7 @@ from functools import partial
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +23,8 @@ from cryutils._io.paths import file_digest
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
-from cryutils.models import backbones
+from cryutils.models.backbones import Backbone, head_input
 from cryutils.models.inputs import PictureInput
-
-if TYPE_CHECKING:
-    from cryutils.models.backbones import Backbone
 
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -49,12 +46,10 @@ def embed(
     """Return the frozen backbone's embeddings of each clip's frames, float32 (frames, features).
 
     One memory-mapped array per clip; (0, features) for a clip without pictures. Each clip is cached
-    as soon as it is done, so each frame passes the backbone once and a run that was killed
-    continues with the next clip.
-
-    Raises InputError if `pictures.size` is not the backbone's, and as `PictureInput.frames` does.
+    as soon as it is done, so a run that was killed continues with the next clip. Raises InputError
+    if `pictures.size` is not the backbone's, and as `PictureInput.frames` does.
     """
-    network = backbones.head_input(backbone)
+    network = head_input(backbone)
     if pictures.shape != (wanted := network.input_shape[1:]):
         raise InputError(f"size={pictures.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}.")
 

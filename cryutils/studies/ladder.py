@@ -2,13 +2,12 @@
 
 Notebook 10_leakage_audit writes four of the mistakes by hand and runs all twelve here. Neither
 paper says whether any of them occurred, but we can measure how much each one would add. The honest
-recipe divides the clips by infant, draws the same number of windows of each class everywhere,
-oversamples, adds noisy copies, scales, selects features, compresses them, trains a small network,
-chooses its epoch on other infants, and averages it with a nearest-neighbour classifier. A mistake
-does one of these steps wrong, "all" does all of them wrong. Everything else stays the same, random
-draws included (Ambroise & McLachlan 2002, doi 10.1073/pnas.102102699; Kapoor & Narayanan 2023, doi
-10.1016/j.patter.2023.100804). PCA replaces the autoencoder (Baldi & Hornik 1989, doi
-10.1016/0893-6080(89)90014-2).
+recipe divides the clips by infant, draws as many windows of each class everywhere, oversamples, adds
+noisy copies, scales, selects and compresses features, trains a small network, chooses its epoch on
+other infants, and averages it with a nearest-neighbour classifier. A mistake does one of these steps
+wrong, "all" all of them. Everything else stays the same, random draws included (Ambroise & McLachlan
+2002, doi 10.1073/pnas.102102699; Kapoor & Narayanan 2023, doi 10.1016/j.patter.2023.100804). PCA
+replaces the autoencoder (Baldi & Hornik 1989, doi 10.1016/0893-6080(89)90014-2).
 """
 
 from __future__ import annotations
@@ -23,6 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.feature_selection import SelectKBest
+from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
 
 from cryutils._io.progress import counting
 from cryutils.audio.spectral import cepstrum, mel_db, summarise
@@ -108,11 +113,9 @@ def vectors(x: Array, *, sr: int, window_s: float | None = None) -> Array:
     """Return a vector for each window of a sound `x`, float32 (windows, 120).
 
     It has the mean and standard deviation over time of 40 mel bands in dB and 20 MFCC, from
-    frames of 32 ms, one every 16 ms. Windows do not overlap. The rest after the last whole window
-    is left out; a shorter sound is one window.
-
-    x: float32 (samples,) at `sr` Hz. window_s: length of a window in s; None for the whole
-    sound.
+    frames of 32 ms, one every 16 ms. Windows do not overlap; the rest after the last whole one is
+    left out. x: float32 (samples,) at `sr` Hz. window_s: in s; None, or more than the sound: one
+    window.
     """
     settings = {"sr": sr, "n_fft": 2 * round(_HOP_S * sr), "hop_length": round(_HOP_S * sr)}
     levels = mel_db(x, n_mels=_N_MELS, **settings)
@@ -156,8 +159,8 @@ def training_rows(
 
     `sizes` windows of each class are drawn; windows of the rarer classes are repeated until all
     classes are as large as the largest (oversampling); as many noisy copies are added
-    (augmentation). With "oversample" or "augment" in `wrong`, repeats or copies are drawn from all
-    windows, as if they had been made before the division, so that some are of tested windows.
+    (augmentation). With "oversample" or "augment" in `wrong`, repeats or copies are of all windows,
+    tested ones included.
     """
     y, everything = windows.y, np.arange(len(windows.y))
     streams = np.random.default_rng(seed).spawn(5)
@@ -183,10 +186,6 @@ def represent(parts: list[Rows], wrong: frozenset[str]) -> list[Rows]:
 
     Each step is fitted on the training rows; a step in `wrong` on training and test together.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.feature_selection import SelectKBest
-    from sklearn.preprocessing import StandardScaler
-
     steps = {
         "scaler": StandardScaler(),
         "selection": SelectKBest(k=SELECTED),
@@ -202,14 +201,10 @@ def represent(parts: list[Rows], wrong: frozenset[str]) -> list[Rows]:
 def ensemble(rows: Rows, test: Rows, validation: Rows, wrong: frozenset[str], *, seed: int) -> Array:
     """Return the class probabilities of the tested rows, float64 (test, classes).
 
-    The network's epoch is the best on the validation rows (with "epochs", on the test). Its
-    probabilities and those of a nearest-neighbour classifier are averaged with the weights that
-    give the validation rows the highest likelihood (with "stacking", the training rows).
+    The network's epoch is the best on the validation rows (with "epochs", on the test). It is
+    averaged with nearest neighbours by the weights that give the validation rows (with "stacking",
+    the training rows) the highest likelihood.
     """
-    from sklearn.metrics import balanced_accuracy_score, log_loss
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.neural_network import MLPClassifier
-
     classes = np.unique(rows.y)
     network = MLPClassifier(
         (HIDDEN,),
@@ -242,10 +237,10 @@ def audit(
 ) -> pd.DataFrame:
     """Return the answers to every clip of the honest recipe and of each mistake.
 
-    Divisions and draws are the same wherever possible. A clip's answer is the class with the
-    highest mean probability over its windows, each predicted by a model that was not fitted on it.
-    Columns: condition ("honest", then the mistakes) and those of `evaluation.out_of_fold`. Raises
-    InputError for an unknown mistake, and if the labels allow no division by infant.
+    A clip's answer is the class with the highest mean probability over its windows, each predicted
+    by a model that was not fitted on it. Columns: condition ("honest", then the mistakes) and those
+    of `evaluation.out_of_fold`. Raises InputError for an unknown mistake, and if the labels allow no
+    division by infant.
     """
     for name in mistakes:
         if name not in MADE:
@@ -292,9 +287,9 @@ def _answers(
 def effects(results: pd.DataFrame) -> pd.DataFrame:
     """Return what each mistake adds to the honest score, in words, for each corpus in `results`.
 
-    The index is the mistake in words. Columns for each corpus: the effect that was expected, what
-    the mistake adds to the balanced accuracy (for `majority`: accuracy), and the effect that this
-    shows. results: columns as in `claims.results`, also of a stored run.
+    Columns for each corpus: the effect that was expected, what the mistake adds to the balanced
+    accuracy (for `majority`: accuracy), and the effect that this shows. results: columns as in
+    `claims.results`, also of a stored run.
     """
     rows = results[(results.study == "audit") & (results.rival == "honest")]
     metric = np.where(rows.condition == "majority", "accuracy", "balanced_accuracy")

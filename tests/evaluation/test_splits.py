@@ -48,9 +48,8 @@ def test_a_leak_free_split_says_why_there_is_none() -> None:
     # Three classes, each of two of three infants: no division gives each class both sides.
     with pytest.raises(InputError, match="no split by infant"):
         single_split([*"aabbcc"], [*"122313"])
-    for groups in (None, [*"1234"]):
-        with pytest.raises(InputError, match=r"test_size=1\.5"):
-            single_split([*"aabb"], groups, test_size=1.5)
+    with pytest.raises(InputError, match=r"test_size=1\.5"):
+        single_split([*"aabb"], test_size=1.5)
 
 
 def test_a_random_split_is_scikit_learns_stratified_split() -> None:
@@ -71,7 +70,8 @@ def test_folds_test_every_clip_once_and_train_on_every_class(design, leak_free, 
     except InputError as error:
         assert "\n" not in str(error)
         return
-    assert len(repeats) == 2
+    again = folds(labels, groups, n_splits=n_splits, repeats=2, seed=seed)
+    np.testing.assert_array_equal(again[1][0][1], repeats[1][0][1])
     for repeat in repeats:
         assert len(repeat) == n_splits
         assert sorted(np.concatenate([test for _, test in repeat])) == list(range(len(labels)))
@@ -81,30 +81,11 @@ def test_folds_test_every_clip_once_and_train_on_every_class(design, leak_free, 
             assert not (leak_free and set(infants[train]) & set(infants[test]))
 
 
-def test_folds_repeat_with_the_seed_and_differ_between_repeats() -> None:
-    """The skew of DonateACry's belly pain: 16 clips of 7 infants, 8 of them one infant's."""
-    infants = [f"b{i}" for i, n in enumerate((8, 3, 1, 1, 1, 1, 1)) for _ in range(n)]
-    infants += [f"t{i // 2}" for i in range(24)]
-    labels = ["belly_pain"] * 16 + ["tired"] * 24
-
-    def tested(seed: int) -> list[list[int]]:
-        drawn = folds(labels, infants, repeats=2, seed=seed)
-        return [fold[1].tolist() for repeat in drawn for fold in repeat]
-
-    assert tested(3) == tested(3)
-    assert tested(3)[:5] != tested(3)[5:]
-    assert tested(3) != tested(4)
-
-
 def test_folds_say_which_class_is_too_small() -> None:
     with pytest.raises(InputError, match="class 'b' has 3 clips, 5 are needed"):
         folds(["a"] * 9 + ["b"] * 3, None)
-    with pytest.raises(InputError, match="class 'b' has 1 infant, 2 are needed"):
-        folds(["a"] * 9 + ["b"] * 3, [*"123456789", "x", "x", "x"])
     with pytest.raises(InputError, match="4 infants for 5 folds"):
         folds(["a", "b"] * 4, ["1", "1", "2", "2", "3", "3", "4", "4"])
-    with pytest.raises(InputError, match="2 clips, for 3 folds"):
-        folds([*"aabb"], [*"uvwx"], n_splits=3, repeats=1)
 
 
 def test_held_back_infants_are_whole_and_every_class_stays() -> None:

@@ -70,7 +70,7 @@ def test_keras_that_was_imported_with_another_backend_is_refused(monkeypatch: py
         keras()
 
 
-# Networks that are trained one after the other; memory in MB after the 2nd and the 22nd.
+# Memory in MB after the 2nd network and the 22nd.
 MANY = """
 import gc, numpy as np, psutil
 from cryutils.models.backend import keras

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cryutils import audio, claims, evaluation
+from cryutils import claims, evaluation
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Split
@@ -21,7 +20,6 @@ from cryutils.studies import ladder
 from cryutils.studies.ladder import Rows, Windows
 
 NONE: frozenset[str] = frozenset()
-ALL = frozenset(ladder.MADE)
 LEAKING = ("windows", "clips", "augment", "oversample")
 CLASSES = ("discomfort", "hungry", "tired")
 
@@ -52,14 +50,6 @@ def voices(
     return Windows(x, noisy, clip, Corpus(clips, name="voices", note="made up"))
 
 
-def wholes(windows: Windows, unit: Split) -> np.ndarray:
-    """The infant, session, clip or number of each window."""
-    if unit is Split.RANDOM_FRAMES:
-        return np.arange(len(windows.clip))
-    names = {Split.LEAK_FREE: "infant", Split.SESSION: "session", Split.RANDOM: "id"}
-    return np.array([getattr(clip, names[unit]) for clip in windows.corpus])[windows.clip]
-
-
 def numbered(windows: Windows) -> Windows:
     """The same, but a window's first feature is its number, a noisy copy's its number + 10,000."""
     x, noisy = windows.x.copy(), windows.noisy.copy()
@@ -71,14 +61,15 @@ def numbered(windows: Windows) -> Windows:
 @pytest.mark.parametrize("unit", Split)
 def test_a_division_tests_every_window_once_and_keeps_its_unit_whole(unit: Split) -> None:
     windows = voices()
+    corpus = windows.corpus.take(windows.clip)
+    whole = {"leak_free": corpus.infants, "session": corpus.sessions, "random": corpus.ids}.get(unit)
+    whole = np.arange(len(corpus)) if whole is None else whole
     for repeat in ladder.divide(windows, unit, n_folds=4, repeats=2):
-        tested = np.concatenate([part.test for part in repeat])
-        assert sorted(tested) == list(range(len(windows.y)))
+        assert sorted(np.concatenate([part.test for part in repeat])) == list(range(len(windows.y)))
         for division in repeat:
-            everything = np.concatenate(division[:3])
-            assert sorted(everything) == list(range(len(windows.y)))
-            whose = [set(wholes(windows, unit)[part]) for part in division[:3]]
-            assert not (whose[0] & whose[1] or whose[0] & whose[2] or whose[1] & whose[2])
+            assert sorted(np.concatenate(division)) == list(range(len(windows.y)))
+            fit, stop, test = (set(whole[part]) for part in division)
+            assert not (fit & stop or fit & test or stop & test)
 
 
 def test_only_what_was_made_before_the_split_brings_tested_windows_into_the_fit() -> None:
@@ -98,7 +89,6 @@ def test_only_what_was_made_before_the_split_brings_tested_windows_into_the_fit(
     assert repeats > 0 and copies == 0
     repeats, copies = drawn(frozenset({"augment"}))
     assert repeats == 0 and copies > 0
-    assert min(drawn(ALL)) > 0
 
 
 def test_each_step_is_fitted_on_the_rows_and_the_wrong_one_on_the_test_as_well() -> None:
@@ -107,10 +97,9 @@ def test_each_step_is_fitted_on_the_rows_and_the_wrong_one_on_the_test_as_well()
     test = Rows(3.0 * rng.normal(size=(20, 30)), np.arange(20) % 2)
     steps = [StandardScaler(), SelectKBest(k=ladder.SELECTED), PCA(ladder.COMPONENTS, svd_solver="full")]
     theirs = make_pipeline(*steps).fit(*rows).transform(test.x)
-    _, ours, other = ladder.represent([rows, test, test], NONE)
-    np.testing.assert_allclose([ours.x, other.x], [theirs, theirs], atol=1e-12)
+    np.testing.assert_allclose(ladder.represent([rows, test], NONE)[1].x, theirs, atol=1e-12)
     for mistake in ("scaler", "selection", "autoencoder"):
-        wrong = ladder.represent([rows, test, test], frozenset({mistake}))[1]
+        wrong = ladder.represent([rows, test], frozenset({mistake}))[1]
         assert not np.allclose(np.abs(wrong.x), np.abs(theirs)), mistake
 
 
@@ -118,13 +107,6 @@ def test_clips_are_answered_from_all_of_their_windows() -> None:
     windows = voices(signal=2.0)
     answers = ladder.audit(windows, ["clips"], folds=2, repeats=2, seed=5)
     assert answers.groupby("condition").size().to_dict() == {"honest": 128, "clips": 128}
-    scores = evaluation.score(answers, "accuracy", "balanced_accuracy").value
-    for metric, function in (("accuracy", accuracy_score), ("balanced_accuracy", balanced_accuracy_score)):
-        by_repeat = [
-            function(part.truth, part.predicted)
-            for _, part in answers[answers.condition == "honest"].groupby("repeat")
-        ]
-        assert scores["honest", "leak_free", metric] == pytest.approx(np.mean(by_repeat))
     with pytest.raises(InputError, match="Did you mean clips"):
         ladder.audit(windows, ["clip"])
 
@@ -155,15 +137,3 @@ def test_effects_are_read_from_the_interval_of_a_difference() -> None:
         "epoch chosen on the test set": "not shown either way",
     }
     assert table.adds.iloc[0] == "+0.20 [+0.10, +0.30]" and table.expected.iloc[1] == "harmless"
-
-
-def test_vectors_are_means_and_deviations_of_mel_bands_and_mfcc() -> None:
-    sound = np.random.default_rng(0).normal(size=8000).astype(np.float32) / 10
-    rows = ladder.vectors(sound, sr=8000, window_s=0.4)
-    assert rows.shape == (2, 120) and ladder.vectors(sound[:3000], sr=8000).shape == (1, 120)
-    settings = {"sr": 8000, "n_fft": 256, "hop_length": 128, "n_mels": 40}
-    frames = np.hstack([audio.spectral.mel_db(sound, **settings), audio.spectral.mfcc(sound, **settings)])[
-        25:50
-    ]
-    np.testing.assert_allclose(rows[1, :60], frames.mean(axis=0), atol=1e-4)
-    np.testing.assert_allclose(rows[1, 60:], frames.std(axis=0), atol=1e-4)
