@@ -101,11 +101,9 @@ notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store 
 figures: $(EVERYTHING)  ## Draw the figures and fill the tables of README and docs from outputs/reference
 	$(BIN)/python tools/figures.py
 
-WIDGETS := $(foreach name,live player,tests/browser/test_$(name)_in_browser.py)
-
 test-colab: $(COLAB)/.installed  ## Run the notebooks and their widgets with Colab's versions
 	CRYUTILS_TEST_FRONTEND=classic $(COLAB)/bin/python -m pytest $(PARALLEL) tests/notebooks/test_colab.py \
-	  $(foreach name,knobs live player,tests/widgets/test_$(name).py) $(WIDGETS)
+	  $(foreach name,knobs live player,tests/widgets/test_$(name).py) tests/browser/test_widgets_in_browser.py
 
 $(COLAB)/.installed: pyproject.toml tests/notebooks/colab.txt
 	@$(call environment,$(COLAB))

@@ -37,7 +37,7 @@ DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream
 PHONE: Any = {"width": 390, "height": 844}
 HANG_S = 600  # no machine is that slow: whatever takes longer never comes
 expect.set_options(timeout=1000 * HANG_S)
-TOKEN = "player-test"
+TOKEN, NAME = "widgets-test", "notebook_of_widgets"
 # The notebook is the current tab and its kernel has answered.
 LAB_READY = """path => {
   const context = window.jupyterapp?.shell.currentWidget?.context;
@@ -102,13 +102,12 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path | None = Non
 
 @contextmanager
 def jupyter(root: Path) -> Iterator[str]:
-    """Start a Jupyter server over `root` with a notebook of each page in it; yield its URL."""
-    for source in Path(__file__).with_name("pages").glob("*.py"):
-        cells = source.read_text().split("\n# %%\n")[1:]
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c.strip()) for c in cells])
-        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        notebook.metadata["kernelspec"] = kernel
-        nbformat.write(notebook, root / f"{source.stem}.ipynb")
+    """Start a Jupyter server over `root` with the notebook of widgets in it; yield the server's URL."""
+    cells = Path(__file__).with_name(f"{NAME}.py").read_text().split("\n# %%\n")[1:]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = kernel
+    nbformat.write(notebook, root / f"{NAME}.ipynb")
     port, log = free_port(), root / "server.log"
     app, folder = {"lab": ("ServerApp", "root_dir"), "classic": ("NotebookApp", "notebook_dir")}[FRONTEND]
     module, token = ("jupyterlab", "IdentityProvider") if FRONTEND == "lab" else ("notebook", app)
@@ -141,17 +140,17 @@ def jupyter(root: Path) -> Iterator[str]:
 
 
 class Notebook:
-    """The notebook `name` in a page, run from its first to its last cell, and what goes wrong in it."""
+    """The notebook in a page, run from its first to its last cell, and what goes wrong in it."""
 
-    def __init__(self, page: Page, server: str, name: str) -> None:
+    def __init__(self, page: Page, server: str) -> None:
         self.page, self.faults = page, watched(page)
         if FRONTEND == "lab":
-            page.goto(f"{server}/lab/tree/{name}.ipynb?token={TOKEN}&reset")
-            page.wait_for_function(LAB_READY, arg=f"{name}.ipynb")
+            page.goto(f"{server}/lab/tree/{NAME}.ipynb?token={TOKEN}&reset")
+            page.wait_for_function(LAB_READY, arg=f"{NAME}.ipynb")
             # Not awaited: the command's promise may stay open, and the mirror tells when it is done.
             page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
         else:
-            page.goto(f"{server}/notebooks/{name}.ipynb?token={TOKEN}")
+            page.goto(f"{server}/notebooks/{NAME}.ipynb?token={TOKEN}")
             page.wait_for_function(CLASSIC_READY)
             page.evaluate("Jupyter.notebook.execute_all_cells()")
         page.locator("pre.mirror").wait_for()

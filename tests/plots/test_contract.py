@@ -117,21 +117,14 @@ def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart) -> None
 def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> None:
     about = {"table": "Paper A, Table 3", "metric": "accuracy", "random": 0.6, "leak_free": 0.4}
     about |= {f"{split}_{end}": about[split] for split in plots.NAMES for end in ("low", "high")}
-    board = pd.DataFrame(
-        {
-            "group": ["one pair", "all", "all"],
-            "model": ["ensemble", "ensemble", "other"],
-            "published": [0.9, 0.8, np.nan],
-            "commonest": [0.5, 0.3, 0.3],
-        }
-    ).assign(**about)
-    board["name"] = board.model
+    models = {"group": ["one pair", "all", "all"], "model": ["ensemble", "ensemble", "other"]}
+    models |= {"published": [0.9, 0.8, np.nan], "commonest": [0.5, 0.3, 0.3]}
+    board = pd.DataFrame(models).assign(name=models["model"], **about)
     others = [board.assign(name="majority"), board.assign(metric="balanced_accuracy")]
     (ax,) = plots.scoreboard(pd.concat([board, *others])).axes
-    labels = ax.get_yticklabels()
-    headings = ["Paper A, Table 3: one pair", "Paper A, Table 3: all"]
-    assert [label.get_text() for label in labels] == [headings[0], "ensemble", headings[1], "ensemble"]
-    assert [label.get_text() for label in labels if label.get_fontweight() == "bold"] == headings
+    labels = {label.get_text(): label.get_fontweight() for label in ax.get_yticklabels()}
+    headings = ("Paper A, Table 3: one pair", "Paper A, Table 3: all")
+    assert labels == dict.fromkeys(headings, "bold") | {"ensemble": "normal"}
     lines = {line.get_label(): line.get_xdata() for line in ax.lines}
     drawn = {name: [x for x in xs if not np.isnan(x)] for name, xs in lines.items()}
     expected = {"random split": [0.6, 0.6], "leak-free": [0.4, 0.4], "published": [0.9, 0.8]}

@@ -20,7 +20,6 @@ from cryutils.inference.readings import Kind, Reading, actions
 from cryutils.models.gate import CRY_PAUSE_S
 from cryutils.studies import embeddings, recognition
 from cryutils.widgets.listener import Listener
-from cryutils.widgets.live import LiveAnalysis
 from cryutils.words import ANY, NO_CRY, UNSURE
 
 
@@ -52,10 +51,8 @@ class Page:
 
     def __init__(self, log: Any = None) -> None:
         self.ear, self.now, self.answers = Ear(), 1000.0, list[dict[str, Any]]()
-        self.live = LiveAnalysis(self.ear, source="An ear.", clock=lambda: self.now)
-        if log is not None:
-            self.live.listener = Listener(self.ear, writer=Writer(log), clock=lambda: self.now)
-        self.live.send = lambda content, buffers=None: self.answers.append(content)
+        writer = Writer(log) if log else None
+        self.listener = Listener(self.ear, writer=writer, clock=lambda: self.now)
         self.listen(True)
 
     def listen(self, is_on: bool, **more: bool) -> None:
@@ -63,7 +60,7 @@ class Page:
 
     def send(self, kind: str, *buffers: bytes, **content: Any) -> None:
         message = {"type": kind, "number": len(self.answers), **content}
-        self.live._handle_custom_msg(message, [memoryview(buffer) for buffer in buffers])
+        self.answers.append(self.listener.receive(message, buffers))
 
     def hear(self, *seconds: int) -> None:
         for at in seconds:

@@ -33,12 +33,12 @@ def test_the_axes_are_where_the_page_is_told(panels: int) -> None:
     height, width = pixels.shape[:2]
     black, blue = pixels.max(axis=2) < 60, pixels[..., 2] - pixels[..., 0] > 80
 
-    top, left = axes["top"] * height, axes["left"] * width
-    bottom, right = top + axes["height"] * height, left + axes["width"] * width
+    left, right = axes["left"] * width, (axes["left"] + axes["width"]) * width
+    top, bottom = axes["top"] * height, (axes["top"] + axes["height"]) * height
     rows = np.flatnonzero(black.sum(axis=1) > width / 2)  # the frame's horizontal lines
-    assert [rows[0], rows[-1]] == pytest.approx([top, bottom], abs=2)
     columns = np.flatnonzero(black.sum(axis=0) > 0.7 * height)
-    assert [columns[0], columns[-1]] == pytest.approx([left, right], abs=2)
+    edges = [rows[0], rows[-1], columns[0], columns[-1]]
+    assert edges == pytest.approx([top, bottom, left, right], abs=2)
     peak = np.flatnonzero(blue[int(top) + 12])  # only the pulse is so high
     assert peak.mean() == pytest.approx(left + (right - left) / 4, abs=2)
 

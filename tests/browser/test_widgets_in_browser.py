@@ -1,22 +1,44 @@
-"""The cry player in a real browser: it shows and plays clips, and asks Python for others."""
+"""The widgets of a notebook in a real browser: the cry player, and the live page that hears a tone."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
-from frontends import Notebook
-from playwright.sync_api import Browser, Locator, expect
+from frontends import DEVICES, Notebook, jupyter, launch
+from playwright.sync_api import Locator, Playwright, expect
+
+from cryutils.audio import wav_bytes
 
 CLIP_S = 2.0
+SR = 48_000
+# What the page asks the browser for, and whether the browser refuses.
+HANDLES = """
+window.streams = [];
+window.refused = false;
+const ask = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
+if (ask) navigator.mediaDevices.getUserMedia = async (wishes) => {
+  if (window.refused) throw new DOMException("refused", "NotAllowedError");
+  window.streams.push(await ask(wishes));
+  return window.streams.at(-1);
+};
+"""
 
 
 @pytest.fixture(scope="module")
-def opened(server: str, chromium: Browser) -> Iterator[Notebook]:
-    notebook = Notebook(chromium.new_page(viewport={"width": 1280, "height": 1400}), server, "player")
-    yield notebook
-    notebook.page.close()
+def opened(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    """The notebook, opened and run in a Chromium whose microphone hears a high tone."""
+    root = tmp_path_factory.mktemp("jupyter")
+    samples = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(4 * SR) / SR)
+    (root / "high.wav").write_bytes(wav_bytes(samples.astype(np.float32), SR))
+    browser = launch(playwright, *DEVICES, f"--use-file-for-fake-audio-capture={root / 'high.wav'}")
+    context = browser.new_context(viewport={"width": 1280, "height": 2400})  # both widgets are in view
+    context.add_init_script(HANDLES)
+    with jupyter(root) as server:
+        yield Notebook(context.new_page(), server)
+    browser.close()
 
 
 @pytest.fixture
@@ -130,3 +152,30 @@ def test_other_clips_come_by_infant_class_and_keyboard(notebook: Notebook) -> No
     expect(part("clear")).to_be_hidden()
     faults = [fault for fault in notebook.faults if "net::" not in fault]
     assert faults == [], "nothing went wrong and nothing left this machine"
+
+
+def test_microphone_and_camera_are_heard_and_seen_if_they_are_allowed(opened: Notebook) -> None:
+    page, answer = opened.page, opened.page.locator(".live-answer")
+    page.evaluate("window.refused = true")
+    page.get_by_role("button", name="Start listening").click()
+    expect(page.locator(".live-notice")).to_contain_text("Allow it in the address bar")
+    expect(answer).to_have_text("Not listening")
+
+    page.evaluate("window.refused = false")
+    page.get_by_role("button", name="Start listening").click()
+    expect(answer).to_have_text("Crying: probably hungry, 80 %")
+    page.locator("summary", has_text="More").click()
+    expect(page.locator(".live-row", has_text="tired")).to_contain_text("20 %")
+    expect(page.locator(".live-now")).to_contain_text("Offer a feed")
+    opened.until(lambda s: s["heard"] > 8 and s["frames"] > 1, "sound and pictures arrive")
+    level_db = page.get_by_label("Level in dB").evaluate("meter => meter.value")
+    assert level_db == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=1), "a tone of half scale"
+
+    page.evaluate("""() => {
+      Object.defineProperty(document, "hidden", { value: true, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }""")
+    expect(page.locator(".live-remark")).to_contain_text("this page is hidden")
+    page.get_by_role("button", name="Stop").click()
+    opened.until(lambda s: not s["listening"], "Python knows that nothing is heard")
+    assert page.evaluate("streams.at(-1).getTracks().every(t => t.readyState === 'ended')")
