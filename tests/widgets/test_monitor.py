@@ -67,9 +67,6 @@ def pushed(
     return readings
 
 
-# Readings
-
-
 def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
     trained: Trained, taught: Path
 ) -> None:
@@ -82,16 +79,6 @@ def test_a_crying_infant_gets_the_state_that_the_models_say_of_the_file(
         assert last.verdict == expected.verdict == clip.label
         assert last.probabilities == pytest.approx(expected.probabilities, abs=0.2)
     assert {*trained.corpus.labels[::2]} == {*trained.corpus.classes}
-
-
-def test_how_far_away_an_infant_cries_makes_no_difference_in_a_quiet_room(
-    monitor: Monitor, cry: np.ndarray
-) -> None:
-    hum = 0.003 * np.sin(2 * np.pi * 50 * np.arange(len(cry)) / SR).astype(np.float32)
-    far = cry / np.std(cry) * np.float32(0.001)
-    readings = pushed(monitor, np.concatenate([hum, far + hum]) + noise(-75, 12))
-    assert {reading.verdict for reading in readings[2:12]} == {QUIET}
-    assert all(reading.probabilities for reading in readings[14:])
 
 
 def test_a_reading_is_the_mean_of_both_models_over_the_last_three_seconds(
@@ -121,9 +108,6 @@ def test_a_film_is_answered_by_the_halves_that_it_has(
     assert [reading.time for reading in readings[:3]] == [0.5, 1.0, 1.5]
     kind = Kind.NO_FACE if name == "faceless.mp4" else Kind.PLAIN
     assert {(reading.note, reading.kind) for reading in readings[1:]} == {(note, kind)}
-
-
-# Gaps
 
 
 def test_a_gap_is_never_a_silence_and_a_night_is_one_gap(monitor: Monitor, cry: np.ndarray) -> None:
@@ -159,9 +143,6 @@ def test_a_microphone_that_gives_no_sound_is_a_gap_until_sound_comes_back(
         monitor.push_frame(np.full((96, 96, 3), 90, np.uint8), k / FPS)
     notes = {(reading.verdict, reading.note) for reading in monitor.readings()}
     assert notes == {(GAP, "no sound, no face: it may be too small or lying sideways")}, "an empty room"
-
-
-# What comes late, cut anyhow, in bursts, damaged or not at all
 
 
 @settings(max_examples=12 if LARGE else 6, suppress_health_check=[HealthCheck.function_scoped_fixture])
