@@ -148,8 +148,8 @@ def _with_log(app: ASGIApp) -> ASGIApp:
             pass
         except Exception as error:  # its message may quote the request
             place = traceback.extract_tb(error.__traceback__)[-1]
-            kind, name = type(error).__name__, Path(place.filename).name
-            _logger.error("%s in %s, line %d", kind, name, place.lineno)
+            name = Path(place.filename).name
+            _logger.error("%s in %s, line %d", type(error).__name__, name, place.lineno)
             raise
 
     return answering

@@ -59,10 +59,7 @@ class _Page:
 
 
 class Sockets:
-    """All open pages of a server.
-
-    film: the demonstration's, which pages play instead of using a microphone.
-    """
+    """All open pages of a server. film: of a demonstration, which plays in place of a microphone."""
 
     def __init__(self, store: Store, models: Models, film: Path | None) -> None:
         self._store, self._models, self._film = store, models, film

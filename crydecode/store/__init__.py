@@ -42,8 +42,7 @@ class Store(AbstractContextManager["Store"]):
         """Return the logs of all infants, sorted by name."""
         with self._database.begin() as connection:
             rows = connection.execute(sa.select(INFANTS)).all()
-        logs = [Log(self._database, row.id, row.name) for row in rows]
-        return sorted(logs, key=lambda log: log.name)
+        return [Log(self._database, row.id, row.name) for row in sorted(rows, key=lambda row: row.name)]
 
     def infant(self, name: str) -> Log:
         """Return the log of the infant of this name or `Log.id`. Raises InputError for another."""

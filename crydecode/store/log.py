@@ -78,7 +78,8 @@ class Log:
     def lines(self, since: float | None = None, until: float | None = None) -> list[Line]:
         """Return the diary's lines from `since` to before `until`, where cries begin and end."""
         reading, said = tables.READINGS.c, tables.SAID.c
-        readings = sa.select(tables.READINGS).where(
+        columns = (reading.time, reading.verdict, reading.kind, reading.probabilities, reading.run)
+        readings = sa.select(*columns).where(
             reading.infant == self.id,
             reading.verdict.not_in(CALM),
             *_within(reading.time, reading.time, since, until),

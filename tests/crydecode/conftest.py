@@ -17,15 +17,12 @@ from crydecode.store import Log, Store, accounts
 if TYPE_CHECKING:
     from served import Served, Visitor
 
-SECRET = "what nobody may know"
-
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     if programs() is None:
         pytest.skip("PostgreSQL (initdb, pg_ctl) is not installed here")
-    # What a killed server wrote is in the system's hands; only a machine's end asks for fsync.
-    with Server("fsync=off") as server:
+    with Server() as server:
         yield server
 
 
@@ -71,8 +68,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterat
     """A server behind a proxy on this machine, with two caregivers, ann and ben, and an infant, Kim."""
     from served import PASSWORD, served
 
-    variables = {"DATABASE_PASSWORD": SECRET, "CRYUTILS_OUTPUTS_DIR": str(trained.outputs)}
-    with served(tmp_path_factory.mktemp("served"), FORWARDED_ALLOW_IPS="127.0.0.1", **variables) as server:
+    variables = {"FORWARDED_ALLOW_IPS": "127.0.0.1", "DATABASE_PASSWORD": "what nobody may know"}
+    variables["CRYUTILS_OUTPUTS_DIR"] = str(trained.outputs)
+    with served(tmp_path_factory.mktemp("served"), **variables) as server:
         for name in ("ann", "ben"):
             server.store.users.add(name, PASSWORD)
         server.store.add_infant("Kim")

@@ -91,7 +91,7 @@ def test_a_damaged_store_is_not_called_safe_and_is_named_once_in_the_log(tmp_pat
         server.store.users.add("ann", PASSWORD)
         log = server.store.add_infant("Mia")
         now, ann = time.time(), Visitor(server).enter("ann")
-        log.append(log.begin("test"), [Reading(now - i, "hungry") for i in range(1000)])
+        log.append(log.begin(), [Reading(now - i, "hungry") for i in range(1000)])
         with closing(sqlite3.connect(tmp_path / "store.db")) as database:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         size = file.seek(0, 2)
@@ -111,7 +111,7 @@ def test_a_frozen_database_holds_up_no_other_request_and_not_the_end(tmp_path: P
         begun = time.monotonic()
         return visitors.pop().get(path).status_code, time.monotonic() - begun
 
-    with Server("fsync=off") as postgres, served(tmp_path, CRYUTILS_STORE=postgres.emptied()) as it:
+    with Server() as postgres, served(tmp_path, CRYUTILS_STORE=postgres.emptied()) as it:
         it.store.users.add("ann", PASSWORD)
         it.store.add_infant("Mia")
         visitors = [Visitor(it).enter("ann") for _ in range(60)]
