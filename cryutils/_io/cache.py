@@ -1,8 +1,7 @@
 """Results kept on disk by joblib, under keys made of everything that they depend on.
 
 Keys include a version number, which is raised if the same inputs give another result. A recording
-is identified by its `parallel.identity`, so that its content is not read for the key. An entry that
-does not load is computed again.
+is identified by its `parallel.identity`. An entry that does not load is computed again.
 """
 
 from __future__ import annotations

@@ -71,10 +71,8 @@ def thread_map(
 ) -> Iterator[R]:
     """Yield function(clip) in order, computed by threads on all cores or by a Dask cluster.
 
-    Threads, because decoding and transforms release the GIL, while a process would have to import
-    everything and send every array back. BLAS uses one thread in each: with more, products took ten
-    times as long. The workers of a cluster need the files at the same paths. `what` names the work
-    in the progress bar.
+    Decoding and transforms release the GIL. BLAS uses one thread in each: with more, products took
+    ten times as long. `what` names the work in the progress bar.
     """
     with ExitStack() as stack:
         report = stack.enter_context(counting(what, "clips", shown=progress))
@@ -100,8 +98,7 @@ def process_map(
     """Yield function(*shared, item) in order, computed by processes.
 
     These are `jobs` local processes (None: one for each core), or the workers of the Dask scheduler
-    in CRYUTILS_SCHEDULER, with one thread each. `shared` is sent to each Dask worker once. joblib's
-    own Dask backend was slower with two workers than with one.
+    in CRYUTILS_SCHEDULER. joblib's own Dask backend was slower with two workers than with one.
     """
     from joblib import Parallel, cpu_count, delayed
 

@@ -34,8 +34,7 @@ _PACKAGED = Path(__file__).resolve().parents[1] / "_course"  # in a wheel only
 def resolve(path: str | os.PathLike[str]) -> Path:
     """Return `path` as an absolute path, `~` expanded, relative to where the command started.
 
-    Links to folders are followed, links to files are not: DataLad keeps a file's content elsewhere,
-    under another name.
+    Links to files are not followed: DataLad keeps a file's content under another name.
     """
     start = os.environ.get("CRYUTILS_START_DIR") or Path.cwd()
     # Not Path.expanduser, which raises for the home of an unknown user.
@@ -50,10 +49,7 @@ def _named(variable: str) -> Path | None:
 
 
 def project_dir() -> Path:
-    """Return the folder with `notebooks/` and `data/`.
-
-    It is `CRYUTILS_PROJECT_DIR` if that is set, else the clone, else the copy in the wheel.
-    """
+    """Return the folder with `notebooks/` and `data/`: `CRYUTILS_PROJECT_DIR`, the clone or the wheel's."""
     usual = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parents[1]
     return _named("CRYUTILS_PROJECT_DIR") or usual
 
@@ -76,8 +72,7 @@ def cache_dir() -> Path:
 def outputs_dir() -> Path:
     """Return the folder that contains one folder per run (`CRYUTILS_OUTPUTS_DIR`).
 
-    By default it is `outputs` in the project. With a wheel it is `outputs` in the folder where
-    the command was started, because nothing may be written to the installed package.
+    By default it is `outputs` in the project, or with a wheel where the command was started.
     """
     project = project_dir()
     usual = resolve("outputs") if project == _PACKAGED else project / "outputs"
@@ -137,10 +132,9 @@ def file_digest(path: Path) -> str:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to; on success it replaces `path`, otherwise it is removed.
+    """Yield a temporary path of the same name; on success it replaces `path`, else it is removed.
 
-    A reader sees the old file or the complete new one, even if the writer is killed. The file name
-    is kept, because many writers choose their format by its suffix.
+    A reader sees the old file or the complete new one, even if the writer is killed.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

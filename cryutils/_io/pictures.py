@@ -1,8 +1,4 @@
-"""Reading picture files: `read` returns upright 8-bit RGB pixels.
-
-`video` reads stills with it, and `media` finds damaged ones. Paper B (§3) uses facial images as
-they are. Here a phone's rotation flag is applied and transparency becomes white, as in a viewer.
-"""
+"""Reading picture files: `read` returns upright 8-bit RGB pixels, as a viewer shows them."""
 
 from __future__ import annotations
 
@@ -27,13 +23,10 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 
 _KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")  # whatever the suffix is
-_HEIC = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})  # brands
-# Errors of Pillow for a file's content, such as a PNG chunk that is too short (ValueError), a
-# damaged AVIF (RuntimeError) and a TIFF tag of the wrong type (TypeError).
+# Errors of Pillow for a file's content, such as a TIFF tag of the wrong type (TypeError).
 _DAMAGE = (OSError, SyntaxError, EOFError, struct.error, ValueError, RuntimeError, TypeError)
 LONGEST_SIDE = 4096  # pixels; no model uses more, and larger pictures are shrunk
 _MOST_PIXELS = 8192 * 8192
-_MOST_BYTES = 4 * _MOST_PIXELS
 
 
 def read(path: str | os.PathLike[str]) -> Pixels:
@@ -44,38 +37,30 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     file that is missing, empty, damaged, cut short or not a picture, for HEIC unless pillow-heif is
     installed, and for more than 8192 x 8192 pixels.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     path = Path(path)
     check_file(path)
-    content = b""
     warnings.filterwarnings("ignore", module=r"PIL\.")  # about size and broken EXIF
     try:
-        if (size := path.stat().st_size) > _MOST_BYTES:
-            raise InputError(_too_large(path, f"{size >> 20} MB"))
-        content = path.read_bytes()
         kinds = (*_KINDS, "HEIF") if reads_heic() else _KINDS
-        with Image.open(io.BytesIO(content), formats=kinds) as picture:
+        with Image.open(io.BytesIO(path.read_bytes()), formats=kinds) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
-                raise InputError(_too_large(path, f"{picture.width} x {picture.height} pixels"))
+                size = f"{picture.width} x {picture.height}"
+                raise InputError(f"{path}: this picture is too large ({size} pixels); at most 8192 x 8192.")
             return _rgb(picture)
     except InputError:
         raise
     except Image.DecompressionBombError as error:
-        raise InputError(_too_large(path, "beyond any camera's")) from error
+        raise InputError(f"{path}: this picture is too large; at most 8192 x 8192 pixels.") from error
     except _DAMAGE as error:
         check_file(path)  # it may have vanished meanwhile
-        is_heic = content[4:8] == b"ftyp" and content[8:12] in _HEIC
-        if isinstance(error, UnidentifiedImageError) and is_heic and not reads_heic():
+        if path.suffix.lower() in (".heic", ".heif", ".hif") and not reads_heic():
             raise InputError(
                 f"{path}: this is a HEIC picture, as iPhones take them; save it as JPEG, or install"
                 f" the extra [heic]: {extras.command('heic')}."
             ) from error
         raise InputError(f"{path}: this picture can't be decoded; is it damaged?") from error
-
-
-def _too_large(path: Path, what: str) -> str:
-    return f"{path}: this picture is too large ({what}); give one of at most 8192 x 8192 pixels."
 
 
 def _rgb(picture: Image) -> Pixels:

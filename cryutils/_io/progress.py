@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cryutils.errors import printable
 
-_PIPE_S = 2.0  # before the first update and between updates, except on a terminal
+# Before the first update and between updates in a pipe, a log, a notebook or for one file.
+_PIPE_S = 2.0
 
 
 @contextmanager
@@ -27,6 +28,7 @@ def counting(
     if sys.platform == "emscripten":  # a browser has no thread for tqdm's monitor
         tqdm.monitor_interval = 0
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    slowly = {"mininterval": _PIPE_S, "delay": _PIPE_S} if one_file or not is_terminal else {}
     hidden = not shown or sys.stderr is None or (one_file and not is_terminal)
     with tqdm(
         desc=printable(what),
@@ -35,8 +37,7 @@ def counting(
         leave=False,
         miniters=1,
         smoothing=0.5,  # the first clips may come from the cache
-        mininterval=0.1 if is_terminal else _PIPE_S,
-        delay=0 if is_terminal and not one_file else _PIPE_S,
+        **slowly,
     ) as bar:
 
         def report(done: int, total: int) -> None:

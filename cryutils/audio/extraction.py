@@ -16,10 +16,8 @@ import numpy.typing as npt
 from cryutils._io.cache import ragged
 from cryutils._io.parallel import Identity, identities, thread_map
 from cryutils.audio.files import native_rate, read
-from cryutils.audio.spectral import HOP_LENGTH, N_FFT, N_MELS, N_MFCC, check_settings, mel_db, mfcc, stft_db
+from cryutils.audio.spectral import check_settings, mel_db, mfcc, stft_db
 from cryutils.errors import InputError, near_miss
-
-__all__ = ["KINDS", "features", "signals"]
 
 Array = npt.NDArray[np.float32]
 
@@ -62,41 +60,25 @@ def signals(corpus: Iterable[Any], *, sr: int | None = None, progress: bool = Fa
     return ragged(compute, "signals", _VERSION, sr, files)
 
 
-def features(
-    corpus: Iterable[Any],
-    *,
-    kind: str,
-    sr: int | None = None,
-    n_fft: int = N_FFT,
-    hop_length: int = HOP_LENGTH,
-    n_mfcc: int = N_MFCC,
-    n_mels: int = N_MELS,
-    progress: bool = False,
-) -> list[Array]:
-    """Return the features of each clip in dB, a list of float32 (frames, coefficients).
+def features(corpus: Iterable[Any], *, kind: str, sr: int | None = None) -> list[Array]:
+    """Return the features of each clip in dB, a list of float32 (frames, coefficients); cached.
 
-    Cached by files and settings. kind: "stft", "mel" or "mfcc", see `spectral`, also for n_fft,
-    hop_length (in samples), n_mfcc and n_mels. sr: rate in Hz; None: the clips' own, if all have
-    the same.
+    kind: "stft", "mel" or "mfcc", with the defaults of `spectral`. sr: rate in Hz; None: the clips'
+    own, if all have the same.
     """
     if kind not in KINDS:
         raise InputError(f"there is no feature {kind!r}.{near_miss(kind, KINDS)}")
-    check_settings(sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, n_mfcc=n_mfcc)
+    check_settings(sr=sr)
     clips = list(corpus)
     files = identities(clip.path for clip in clips)
-    options: dict[str, Any] = {"n_fft": n_fft, "hop_length": hop_length}
-    options |= {"n_mels": n_mels} if kind != "stft" else {}
-    options |= {"n_mfcc": n_mfcc} if kind == "mfcc" else {}
 
     def compute() -> Iterator[Array]:
         # The STFT also needs a common rate, on which the frequency of a bin depends.
         rate = _common_rate(files) if sr is None else sr
-        rates: dict[str, Any] = {} if kind == "stft" else {"sr": rate}
-        transform = partial(_TRANSFORMS[kind], **options, **rates)
-        sound = signals(clips, sr=sr, progress=progress)
-        return thread_map(transform, sound, what=kind, progress=progress)
+        transform = partial(_TRANSFORMS[kind], **({} if kind == "stft" else {"sr": rate}))
+        return thread_map(transform, signals(clips, sr=sr), what=kind)
 
-    return ragged(compute, "features", _VERSION, kind, sr, options, files)
+    return ragged(compute, "features", _VERSION, kind, sr, files)
 
 
 def _common_rate(files: Iterable[Identity]) -> int:

@@ -1,9 +1,8 @@
 """Reading the sound of media files: `read`, or `pieces` for long files; `inspect` lists changes.
 
 Used in notebook 02_audio_features and all later ones. Paper A §3.2 extracts the sound of videos
-with ffmpeg. PyAV contains the same libraries, so every container and codec is read in the same way.
-Samples are returned as stored, except in files that no model could use: `inspect` measures a file
-and lists what `read` and `pieces` change in it.
+with ffmpeg; PyAV contains the same libraries. Samples are returned as stored, except in files that
+no model could use.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ import numpy.typing as npt
 
 from cryutils._io.media import (
     RATE_CHANGES,
-    Pcm,
     check_rate,
     check_times,
     decoded,
@@ -50,8 +48,7 @@ _LONGEST_S = 3600  # of a recording that is read whole, at up to 48 kHz: 0.7 GB
 _LOUDEST = 2.0**31  # limit for unscaled floats; resampling much larger values overflows
 _BLOCK = 1 << 16  # samples decoded at a time
 _CODEC_BLOCK = 4096  # samples; AAC pads its last block by less than that
-# An offset of 0.01 halves a probability. The limit was chosen after looking at DonateACry: it is
-# above the largest offset there, 0.0056, so that results on DonateACry do not change.
+# Above the largest offset in DonateACry, 0.0056, so that results on DonateACry do not change.
 _OFFSET = 2.0**-7
 _CANCELLED = 0.05  # share of the channels' mean power; if less is left, averaging cancels them
 _CLIPPED = 1e-3  # share of samples at full scale, three or more in a row
@@ -71,10 +68,9 @@ _HOLE_S = Fraction(1, 10)
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     """Return the sound of a file, mono.
 
-    Any container that FFmpeg reads; the first sound track that is not silent is taken. Channels
-    are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a change. If
-    the sound starts later than the file's pictures, silence comes first; silence also fills the
-    holes in its time stamps. A file cut short gives the samples that are left.
+    Channels are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a
+    change. If the sound starts later than the file's pictures, silence comes first. A file cut
+    short gives the samples that are left.
 
     Parameters
     ----------
@@ -188,17 +184,14 @@ def inspect(path: str | os.PathLike[str]) -> SoundInfo:
     """Return measurements of a file's sound, and what `read` changes in it.
 
     The whole file is decoded; the result is kept until the file changes. Raises InputError as
-    `read` does, except for the length. These are listed:
+    `read` does, except for the length. These changes are made and listed:
 
     - A constant offset of more than 1/128 of full scale is subtracted.
-    - If samples in a lossless format exceed full scale, as unscaled floats do, they are divided by
-      the largest. (Lossy codecs overshoot a little; their samples are clipped, as in any player.)
+    - Lossless samples beyond full scale, as unscaled floats have, are divided by the largest.
     - If averaging the channels would cancel them, the loudest channel is read.
     - Of several sound tracks, the first that is not silent is read.
     - Silence is read where a frame begins more than 0.1 s late, in pauses of AMR recorders, and
       for damaged packets of AMR. Damaged packets at the start or the end of others are left out.
-    - Doubts, of which nothing is changed: clipped samples, clicks, values of 16 bits stored as
-      32-bit integers, and sound that follows in the file and is not read.
     """
     with decoding(Path(path)):
         return _inspected(identity(Path(path).absolute()))
@@ -228,11 +221,11 @@ def _inspected(file: Identity) -> SoundInfo:
 
 
 class _Track(NamedTuple):
-    """The header of a sound track; stated_s: its duration, 0 if none is stated."""
+    """The header of a sound track."""
 
     number: int
     late_s: Fraction
-    stated_s: Fraction
+    stated_s: Fraction  # duration, 0 if none is stated
     is_mp4: bool
     is_lossless: bool
 
@@ -240,8 +233,7 @@ class _Track(NamedTuple):
 def _tracks(path: Path) -> list[_Track]:
     check_file(path)
     if pcm := plain_wav(path):
-        length_s = Fraction(pcm.frames, pcm.rate)
-        return [_Track(0, Fraction(0), length_s, is_mp4=False, is_lossless=True)]
+        return [_Track(0, Fraction(0), Fraction(pcm.stated, pcm.rate), is_mp4=False, is_lossless=True)]
     tracks = []
     with opened(path) as container:
         is_mp4 = "mp4" in container.format.name
@@ -250,8 +242,7 @@ def _tracks(path: Path) -> list[_Track]:
             stated_s = stated_s or Fraction(container.duration or 0, 1_000_000)
             codec = stream.codec_context
             is_lossless = codec is not None and codec.codec.lossless
-            late = late_s(container, stream, path)
-            tracks.append(_Track(number, late, stated_s, is_mp4, is_lossless))
+            tracks.append(_Track(number, late_s(container, stream, path), stated_s, is_mp4, is_lossless))
     return tracks
 
 
@@ -330,10 +321,7 @@ def _doubts(
 
 
 def _blocks(path: Path, info: SoundInfo) -> Iterator[Array]:
-    """Yield the sound of a file as float32 (samples,), so that memory doesn't grow with its length.
-
-    Raises InputError as `read` does, except for the length.
-    """
+    """Yield the sound of a file as float32 (samples,), so that memory doesn't grow with its length."""
     yield from _silence(round(info.late_s * info.sr))
     left = info.samples
     for _, samples in _stored(path, info.track, info.duration_s, {}):
@@ -361,28 +349,24 @@ def _stored(
     """
     count = 0
     with counting(f"Reading {path.name[-40:]}", "s of sound", one_file=True) as report:
-        pcm = plain_wav(path)
-        for rate, samples in _coded(path, track, noted) if pcm is None else _uncoded(path, pcm):
+        for rate, samples in _uncoded(path) if plain_wav(path) else _coded(path, track, noted):
             yield rate, samples
             count += len(samples)
             report(count // rate, int(stated_s))
 
 
-def _uncoded(path: Path, pcm: Pcm) -> Iterator[tuple[int, Array]]:
+def _uncoded(path: Path) -> Iterator[tuple[int, Array]]:
     """Yield (rate in Hz, samples) of a 16-bit WAV, without PyAV.
 
     FFmpeg takes 18 times as long to open and read the files of DonateACry.
     """
-    check_rate(pcm.rate, path)
     # Not mapped into memory: if another program cut the file, the process would be killed.
-    with path.open("rb") as file:
-        file.seek(pcm.start)
-        for start in range(0, pcm.frames, _BLOCK):
-            content = file.read(2 * pcm.channels * min(_BLOCK, pcm.frames - start))
-            whole = len(content) // (2 * pcm.channels)
-            values = np.frombuffer(content, "<i2", whole * pcm.channels)
-            samples: Array = np.asarray(values.reshape(-1, pcm.channels) / np.float32(32768))
-            yield pcm.rate, samples
+    with wave.open(str(path), "rb") as sound:
+        channels, rate = sound.getnchannels(), sound.getframerate()
+        check_rate(rate, path)
+        while content := sound.readframes(_BLOCK):
+            values = np.frombuffer(content, "<i2", len(content) // (2 * channels) * channels)
+            yield rate, np.asarray(values.reshape(-1, channels) / np.float32(32768))
 
 
 def _coded(path: Path, track: int, noted: dict[str, None]) -> Iterator[tuple[int, Array]]:

@@ -1,8 +1,7 @@
 """Reading the pictures of any file, each with its time: `timed_pictures`, `sampled`.
 
 The basis of `video`, as `audio.files` is of `audio`. Papers A (§3.2) and B (§3) take frames from
-crying videos. PyAV contains FFmpeg, so every container and codec is read in the same way. Only
-requested frames are converted to pixels.
+crying videos. Only requested frames are converted to pixels.
 """
 
 from __future__ import annotations
@@ -34,15 +33,12 @@ from cryutils._io.media import (
 from cryutils._io.paths import check_file
 from cryutils.errors import InputError
 
-__all__ = ["Picture", "sampled", "timed_pictures", "turned"]
-
 Pixels = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.int32]
 
 # PyAV (18.1) frees the name of these codecs' colour profile twice if side data is requested, so a
 # PNG read as a video isn't rotated. Files named .png are read by `pictures`.
 _NAMED_PROFILES = frozenset({"png", "apng"})
-_MOST_STRETCH = 4  # a pixel aspect beyond this or its inverse means a damaged header
 _HDR = (16, 18)  # transfer functions PQ and HLG (ITU-T H.273); swscale maps their tones
 _ROUNDED_S = Fraction(1, 2000)  # Matroska and WebM store times in whole milliseconds
 
@@ -57,20 +53,17 @@ class Picture:
     _picture: Pixels | VideoFrame
     _converter: VideoReformatter | None = None
     _matrix: Matrix | None = None
-    _aspect: Fraction = Fraction(1)  # width of a pixel over its height
 
     def pixels(self) -> Pixels:
         """Return the picture, uint8 (height, width, 3) RGB. Raises InputError if it is damaged.
 
-        It is upright, with square pixels, and HDR (PQ, HLG) is mapped to sRGB.
+        It is upright, and HDR (PQ, HLG) is mapped to sRGB.
         """
         frame = self._picture
         if isinstance(frame, np.ndarray):
             return frame
         assert self._converter is not None
         has_alpha = any(part.is_alpha for part in frame.format.components)
-        width = round(frame.width * max(self._aspect, Fraction(1)))
-        height = round(frame.height / min(self._aspect, Fraction(1)))
         kind = "rgba" if has_alpha else "rgb24"
         colours: dict[str, Any] = {}
         if frame.color_trc in _HDR:
@@ -78,7 +71,7 @@ class Picture:
             colours["dst_color_primaries"] = ColorPrimaries.BT709
         values: Any
         with decoding(self.path):
-            values = self._converter.reformat(frame, width, height, kind, **colours).to_ndarray()
+            values = self._converter.reformat(frame, format=kind, **colours).to_ndarray()
         rgb = pictures.on_white(values) if has_alpha else values
         upright = rgb if self._matrix is None else turned(rgb, self._matrix)
         return np.ascontiguousarray(upright, np.uint8)
@@ -125,28 +118,18 @@ def _of_video(path: Path) -> Iterator[Picture]:
             raise InputError(f"{path}: no pictures in it; give a video or a picture file.")
         # One converter for all frames takes 0.04 ms per frame of 224 px; a new one takes 2 ms.
         converter, matrix, empty = VideoReformatter(), None, True
-        aspect = _pixel_aspect(stream)
         for start_s, length_s, frame in _timed(container, stream, path):
             # Read the matrix from the first frame only: a frame whose side data was requested is
             # in a reference cycle, and stays in memory until Python's garbage collector runs.
             is_first, empty = empty, False
             if is_first and stream.codec_context.name not in _NAMED_PROFILES:
                 matrix = _display_matrix(frame)
-            picture = Picture(path, start_s, length_s, frame, converter, matrix, aspect)
+            picture = Picture(path, start_s, length_s, frame, converter, matrix)
             if is_first and start_s:
                 yield Picture(path, Fraction(0), start_s, np.zeros_like(picture.pixels()))
             yield picture
     if empty:
         raise InputError(f"{path}: no picture is left in it; copy or record it again.")
-
-
-def _pixel_aspect(stream: VideoStream) -> Fraction:
-    """Return the width of a pixel over its height, as stated in films from tape or DVD."""
-    codec = stream.codec_context
-    stated = stream.sample_aspect_ratio or (codec.sample_aspect_ratio if codec else None)
-    if not stated or not Fraction(1, _MOST_STRETCH) <= stated <= _MOST_STRETCH:
-        return Fraction(1)
-    return Fraction(stated)
 
 
 def _timed(

@@ -1,10 +1,8 @@
 """Faces in a frame: `Detector` finds them, `crop` cuts one out.
 
-Explained in notebook 05_image; 06_full uses it through `video`. Paper B (§3) detects the face,
-resizes and normalises it, but names no detector. Two are available here, both offline: the Haar
-cascade in the wheel of OpenCV 4 for upright faces, and BlazeFace (Bazarevsky et al. 2019), part of
-the extra [app], for small and turned faces where the cascade finds none. `tracks` follows one face
-over time.
+Explained in notebook 05_image; 06_full uses it through `video`. Paper B (§3) names no detector. Two
+are available here, both offline: the Haar cascade in the wheel of OpenCV 4 for upright faces, and
+BlazeFace (Bazarevsky et al. 2019), part of the extra [app], for small and turned faces.
 """
 
 from __future__ import annotations
@@ -25,17 +23,6 @@ from cryutils._io import extras
 from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError, near_miss
 
-__all__ = [
-    "DETECTORS",
-    "Detector",
-    "cascade_file",
-    "centre",
-    "crop",
-    "is_blank",
-    "resolve",
-    "single_threaded",
-]
-
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 
@@ -55,9 +42,8 @@ _FLAT = 16  # range of grey levels, of 256, below which a picture is blank
 def resolve(name: str, *, search: bool = False) -> str:
     """Return "haar" or "blazeface" for a name in `DETECTORS`.
 
-    "auto" is "haar", so that results do not depend on what is installed. With `search` it is
-    "blazeface" if that is installed. Raises InputError for another name, or for "blazeface" without
-    the extra [app].
+    "auto" is "haar", so that results do not depend on what is installed, and with `search`
+    "blazeface" if that is installed. Raises InputError for another name or a missing extra.
     """
     if name not in DETECTORS:
         raise InputError(f"there is no detector {name!r}.{near_miss(name, DETECTORS)}")
@@ -69,17 +55,8 @@ def resolve(name: str, *, search: bool = False) -> str:
 
 
 def cascade_file() -> Path:
-    """Return the path of the frontal-face cascade in OpenCV's wheel.
-
-    Viola & Jones 2001; Lienhart 2002. Raises InputError if the installed OpenCV has none.
-    """
-    path = Path(haarcascades, "haarcascade_frontalface_default.xml")
-    if not path.is_file():
-        raise InputError(
-            f"OpenCV {cv2.__version__} has no Haar cascade:"
-            " pip install --force-reinstall 'opencv-python-headless>=4.10,<5'."
-        )
-    return path
+    """Return the path of OpenCV's frontal-face cascade (Viola & Jones 2001; Lienhart 2002)."""
+    return Path(haarcascades, "haarcascade_frontalface_default.xml")
 
 
 class Detector:
@@ -90,7 +67,7 @@ class Detector:
     """
 
     def __init__(self, name: str = "auto") -> None:
-        """Open the cascade. Raises InputError as `resolve` and `cascade_file` do."""
+        """Open the cascade. Raises InputError as `resolve` does."""
         self.name = resolve(name)
         self._cascade = cv2.CascadeClassifier(str(cascade_file()))
 

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from cryutils._io.media import SYNTHETIC
 from cryutils._io.paths import writing
-from cryutils.errors import InputError
 
 # Sample rates in Hz that AAC in an MP4 file can have.
 SOUND_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -41,7 +40,7 @@ def write(
     a side is odd, the last row or column is repeated, because 4:2:0 chroma needs even sides.
     sound: float32 (samples,) in [-1, 1]. sr: its rate in Hz, one of `SOUND_RATES`. crf: x264's
     constant rate factor, 0 (lossless) to 51. preset: x264's. synthetic: whether the file says that
-    its faces are drawn. Raises InputError for frames of different sizes, or no frame.
+    its faces are drawn.
     """
     import av
 
@@ -63,21 +62,14 @@ def write(
         if sound is not None and sr is not None:
             track = container.add_stream("aac", rate=sr, layout="mono")
             track.codec_context.thread_count, track.codec_context.bit_rate = 1, _SOUND_BITS
-        count, size = 0, None
-        for frame in frames:
-            if size not in (None, frame.shape):
-                raise InputError(f"{path}: frame {count} is {frame.shape}, the first was {size}.")
+        for count, frame in enumerate(frames):
             height, width, _ = frame.shape
             even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            if size is None:
-                size = frame.shape
+            if not count:
                 pictures.height, pictures.width = even.shape[:2]
             picture = av.VideoFrame.from_ndarray(even, format="rgb24")
             picture.pts, picture.time_base = count, 1 / rate
             container.mux(pictures.encode(picture))
-            count += 1
-        if count == 0:
-            raise InputError(f"{path}: no frame to write; give at least one.")
         container.mux(pictures.encode(None))
         if track is not None and sound is not None and sr is not None:
             block = av.AudioFrame.from_ndarray(sound[None].astype(np.float32), "fltp", "mono")

@@ -3,8 +3,7 @@
 Explained in notebook 05_image and used in 06_full. Paper B (§3): frames are taken from the video,
 and the face is detected, resized and (in the network) normalised. The paper doesn't say which face
 is used if there are several. Here one face is followed over time by the overlap of its boxes,
-float32 (5,): x, y, width, height in pixels, and the clockwise turn of the head in degrees. `decoding`
-reads files, and `faces` finds faces. A corpus is processed on all cores, and results are cached.
+float32 (5,): x, y, width, height in pixels, and the clockwise turn of the head in degrees.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import compress, pairwise
+from itertools import compress, pairwise, takewhile
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -27,21 +26,6 @@ from cryutils._io.parallel import Identity, identity, thread_map
 from cryutils.errors import InputError
 from cryutils.video import faces
 from cryutils.video.decoding import sampled, timed_pictures
-
-__all__ = [
-    "FPS",
-    "HOLD_S",
-    "MARGIN",
-    "SIZE",
-    "FaceTrack",
-    "choose",
-    "crops",
-    "follow",
-    "frame_at",
-    "frames",
-    "overlap",
-    "track",
-]
 
 Boxes = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -88,10 +72,9 @@ class FaceTrack:
 def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterator[Pixels]:
     """Yield the pictures of a file, uint8 (height, width, 3) RGB.
 
-    Memory doesn't grow with the length. Picture k is the one shown k / fps s after the start of the
-    file: the last frame at or before that time, repeated if the file has fewer frames, or a black
-    picture if the frames start later. So times are correct for odd and variable frame rates.
-    Pictures are upright (rotation flag or EXIF) and white where transparent; a still gives one
+    Picture k is the one shown k / fps s after the start of the file: the last frame at or before
+    that time, or a black picture if the frames start later. So times are correct for odd and
+    variable frame rates. Pictures are upright and white where transparent; a still gives one
     picture. A file cut short gives the pictures that are left. fps: None: each frame of the file.
 
     Raises InputError for `fps` out of range, and during iteration for a file that is missing,
@@ -102,15 +85,10 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
 
 
 def frame_at(path: str | os.PathLike[str], time_s: float) -> Pixels:
-    """Return the picture shown at `time_s` of a file, uint8 (height, width, 3) RGB.
-
-    It is the last picture if the recording is shorter. Raises InputError as `frames` does.
-    """
+    """Return the picture shown at `time_s` of a file, or its last, uint8 (height, width, 3) RGB."""
     series = timed_pictures(Path(path))
     shown = next(series)
-    for picture in series:
-        if picture.start_s > time_s:
-            break
+    for picture in takewhile(lambda picture: picture.start_s <= time_s, series):
         shown = picture
     return shown.pixels()
 
@@ -129,9 +107,9 @@ def track(
     current frame is in memory.
 
     fps: as in `frames`. size: side of the crops in pixels. detector: one of `faces.DETECTORS`; it
-    runs four times per second, and boxes are interpolated in between. With "blazeface", small and
-    turned faces are searched for if no upright one is found in the whole recording. limit: maximum
-    number of frames, evenly spread over the length; None: all. Raises InputError as `frames` does.
+    runs four times per second, and boxes are interpolated in between. "blazeface" searches for small
+    and turned faces if there is no upright one. limit: maximum number of frames, evenly spread over
+    the length; None: all. Raises InputError as `frames` does.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
     return _as_track(_rows(Path(path), settings=settings), settings.detector)
@@ -172,9 +150,8 @@ def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
     """Return the face to follow, as (time in s, box (5,)) in order of time.
 
     boxes: the detector's result at each of `times_s`, float32 (faces, 6). Boxes that overlap in
-    consecutive looks belong to one face. The face with the largest sum of side times score over
-    the whole recording is chosen. Another face is used only while the chosen face isn't seen. A
-    face seen in a single look is not used if the chosen face was seen more often.
+    consecutive looks belong to one face. The face with the largest sum of side times score is
+    chosen. Another face is used only while that isn't seen, and in more than a single look.
     """
     chosen: list[Face] = []
     for face in sorted(_linked(boxes, times_s), key=lambda f: -sum(_weight(b) for _, b in f)):
@@ -188,9 +165,9 @@ def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
 def follow(looks: Face, times_s: npt.NDArray[np.float64]) -> tuple[Boxes, npt.NDArray[np.bool_]]:
     """Return boxes, float32 (n, 5), and whether a face is present, bool (n,), at `times_s`.
 
-    Boxes are interpolated between `looks`, and constant before the first and after the last. Each
-    look is averaged with its neighbours at most `HOLD_S` away (weights 1, 2, 1), because detectors
-    jitter. A face is present at most `HOLD_S` from a look. Without any look the boxes are zeros.
+    Boxes are interpolated between `looks`, each averaged with its neighbours at most `HOLD_S` away
+    (weights 1, 2, 1), because detectors jitter. A face is present at most `HOLD_S` from a look.
+    Without any look the boxes are zeros.
     """
     if not looks:
         return np.zeros((len(times_s), 5), np.float32), np.zeros(len(times_s), bool)

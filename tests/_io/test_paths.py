@@ -23,11 +23,6 @@ def test_a_relative_path_means_the_folder_where_the_command_was_started(
     assert paths.resolve("~/cries") == tmp_path / "home" / "cries"
 
 
-def test_a_variable_moves_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRYUTILS_DATA_DIR", "elsewhere")
-    assert paths.data_dir() == tmp_path / "elsewhere"
-
-
 def test_without_variables_the_clone_and_the_users_cache_are_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -67,20 +62,3 @@ def test_a_writer_that_is_killed_leaves_the_old_file(tmp_path: Path) -> None:
     assert done.returncode == -9
     assert target.read_text() == "old"
     assert list(tmp_path.glob("*.json")) == [target]
-
-
-def test_an_error_while_writing_names_the_file(apart: Path) -> None:
-    # Writes fail with the system's own error where a process' files may not grow.
-    script = """
-import resource
-from pathlib import Path
-from cryutils._io.paths import writing
-resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-try:
-    with writing(Path("table.csv")) as part:
-        part.write_bytes(bytes(20_000))
-except OSError as error:
-    print(error.filename, error.strerror, *Path.cwd().iterdir())
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "table.csv File too large\n"

@@ -1,61 +1,54 @@
-"""Small files of every format that the library reads, which `mutations` then damages."""
+"""Small files of every format that the library reads, and a fixed list of damages to their bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import made_media
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-Pixels = np.ndarray
 SR = 16000
-
-# name: (codec, sample rate in Hz, channels)
+HEAD = 512  # bytes, in which most formats say how they are to be read
+BOXES = (b"mvhd", b"tkhd", b"mdhd", b"stsd", b"stts", b"stsc", b"stsz", b"IHDR", b"IDAT", b"data")
+LIE = 0x7FFFFFFF  # an impossible length
 SOUNDS = {
-    "s16.wav": ("pcm_s16le", SR, 1),
-    "stereo.wav": ("pcm_s16le", SR, 2),
-    "a.mp3": ("mp3", SR, 1),
-    "opus.ogg": ("libopus", 48000, 1),
-    "a.flac": ("flac", SR, 1),
-    "a.m4a": ("aac", SR, 1),
-    "a.3gp": ("aac", SR, 1),
-    "a.caf": ("pcm_s16le", SR, 1),
-    "sound.webm": ("libopus", 48000, 1),
+    "s16.wav": "pcm_s16le",
+    "a.mp3": "mp3",
+    "opus.ogg": "libopus",
+    "a.flac": "flac",
+    "a.m4a": "aac",
+    "a.3gp": "aac",
+    "a.caf": "pcm_s16le",
+    "sound.webm": "libopus",
 }
-# name: (codec of the pictures, their format, codec of the sound, its rate in Hz)
-VIDEOS = {
-    "h264.mp4": ("libx264", "yuv420p", "aac", SR),
-    "mpeg4.mov": ("mpeg4", "yuv420p", "aac", SR),
-    "vp8.webm": ("libvpx", "yuv420p", "libopus", 48000),
-    "mjpeg.avi": ("mjpeg", "yuvj420p", "pcm_s16le", SR),
+VIDEOS = {  # codec of the pictures, their format, codec of the sound
+    "h264.mp4": ("libx264", "yuv420p", "aac"),
+    "mpeg4.mov": ("mpeg4", "yuv420p", "aac"),
+    "vp8.webm": ("libvpx", "yuv420p", "libopus"),
+    "mjpeg.avi": ("mjpeg", "yuvj420p", "pcm_s16le"),
 }
 
 
-def write(folder: Path, frames: Sequence[Pixels], sound: np.ndarray) -> None:
+def write(folder: Path, frames: Sequence[np.ndarray], sound: np.ndarray) -> None:
     """Write one file a format into `folder`: `frames` uint8 (h, w, 3), `sound` at 16 kHz."""
     folder.mkdir(parents=True)
-    for name, (codec, sr, channels) in SOUNDS.items():
-        track = np.tile(np.repeat(sound[: SR // 2], sr // SR), (channels, 1))
-        made_media.write(folder / name, (), [track], codec=codec, sr=sr)
-    for name, (video, pix_fmt, codec, sr) in VIDEOS.items():
-        made_media.write(
-            folder / name,
-            frames[:8],
-            [np.repeat(sound[:SR], sr // SR)[None]],
-            video=video,
-            pix_fmt=pix_fmt,
-            fps=8,
-            codec=codec,
-            sr=sr,
-        )
+    for name, codec in SOUNDS.items():
+        many = 3 if codec == "libopus" else 1  # Opus knows few rates
+        track = np.repeat(sound[: SR // 2], many)[None]
+        made_media.write(folder / name, (), [track], codec=codec, sr=many * SR)
+    for name, (video, pix_fmt, codec) in VIDEOS.items():
+        many = 3 if codec == "libopus" else 1
+        pictures: dict[str, Any] = {"video": video, "pix_fmt": pix_fmt, "fps": 8}
+        track = np.repeat(sound[:SR], many)[None]
+        made_media.write(folder / name, frames[:8], [track], codec=codec, sr=many * SR, **pictures)
     for name, (picture, options) in stills(frames[0]).items():
         picture.save(folder / name, **options)
 
 
-def stills(frame: Pixels) -> dict[str, tuple[Any, dict[str, Any]]]:
+def stills(frame: np.ndarray) -> dict[str, tuple[Any, dict[str, Any]]]:
     """Pictures and how to save them, with all that Pillow reads in the header of a JPEG or PNG."""
     rgb = Image.fromarray(frame)
     exif = Image.Exif()
@@ -69,6 +62,27 @@ def stills(frame: Pixels) -> dict[str, tuple[Any, dict[str, Any]]]:
         "rgb.png": (rgb, {"pnginfo": notes, "icc_profile": bytes(400), "dpi": (72, 72)}),
         "palette.png": (rgb.quantize(16), {"transparency": 3, "exif": exif}),
         "deep.png": (Image.fromarray(frame[..., 0].astype(np.uint16) * 257), {}),
-        "alpha.png": (rgb.convert("RGBA"), {"gamma": 0.45}),
         **{f"a.{kind}": (rgb, {}) for kind in ("avif", "tiff", "webp")},
     }
+
+
+def changes(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield (how it is damaged, content)."""
+    for share in (0.25, 0.5, 0.75):
+        yield f"cut at {share}", content[: round(share * len(content))]
+    for place, end in (("head", min(HEAD, len(content))), ("anywhere", len(content))):
+        for many in (1, 8, 64):
+            rng = np.random.default_rng([many, end])
+            values = np.frombuffer(content, np.uint8).copy()
+            values[rng.integers(0, end, many)] = rng.integers(0, 256, many)
+            yield f"{many} bytes {place}", values.tobytes()
+    half = len(content) // 2
+    for name, fill in (("zeros", bytes(half)), ("noise", np.random.default_rng(0).bytes(half))):
+        yield f"first half {name}", fill + content[half:]
+        yield f"second half {name}", content[:half] + fill
+    order: Literal["little", "big"] = "little" if content[:4] == b"RIFF" else "big"
+    places = {0, HEAD // 2} | {content.find(box) + k for box in BOXES for k in (-4, 16, 36)}
+    for at in sorted(at for at in places if 0 <= at < len(content) - 4):
+        yield f"a lie at {at}", content[:at] + LIE.to_bytes(4, order) + content[at + 4 :]
+    yield "junk before", bytes(range(256)) + content
+    yield "twice", content + content

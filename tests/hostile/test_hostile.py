@@ -27,6 +27,7 @@ def test_every_damaged_file_is_read_or_refused_in_one_line(trained: Trained, tmp
     environment = os.environ | {
         "CRYUTILS_CACHE_DIR": str(tmp_path / "cache"),
         "MALLOC_PERTURB_": "165",  # memory that nobody wrote isn't zero by chance
+        "PYTHONPATH": str(CHILD.parents[1]),
     }
     child = subprocess.run(
         [sys.executable, "-W", "error", str(CHILD), str(tmp_path / "seeds"), str(trained.run)],

@@ -94,12 +94,6 @@ def test_a_small_or_turned_face_is_found_where_it_is(baby, share, turn) -> None:
     assert 0.5 < face[5] <= 1
 
 
-@needs_blazeface
-def test_no_face_is_found_where_there_is_none() -> None:
-    for picture in (scene(), np.full((1, 300, 3), 90, np.uint8)):
-        assert faces.Detector("blazeface").search(picture).shape == (0, 6)
-
-
 @pytest.mark.parametrize(("quarters", "turn"), [(1, -90), (2, 180), (3, 90)])
 def test_the_crop_of_a_turned_face_is_upright(baby, quarters, turn) -> None:
     upright = faces.crop(baby, np.array([52, 52, 120, 120], np.float32), size=120)
