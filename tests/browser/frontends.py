@@ -109,28 +109,24 @@ def jupyter(root: Path) -> Iterator[str]:
     notebook.metadata["kernelspec"] = kernel
     nbformat.write(notebook, root / f"{NAME}.ipynb")
     port, log = free_port(), root / "server.log"
-    app, folder = {"lab": ("ServerApp", "root_dir"), "classic": ("NotebookApp", "notebook_dir")}[FRONTEND]
-    module, token = ("jupyterlab", "IdentityProvider") if FRONTEND == "lab" else ("notebook", app)
-    options = [f"--{app}.ip=127.0.0.1", f"--{app}.allow_root=True", f"--{app}.{folder}={root}"]
-    if FRONTEND == "lab":
-        # JupyterLab asks the network for news unless its settings say otherwise.
-        settings = (
-            root / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-        )
-        settings.parent.mkdir(parents=True)
-        settings.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
-        options += [
-            "--LabApp.extension_manager=readonly",
-            "--LabApp.expose_app_in_browser=True",
-            f"--LabApp.user_settings_dir={root / 'settings'}",
-            f"--LabApp.workspaces_dir={root / 'workspaces'}",
-        ]
-    command = [sys.executable, "-m", module, "--no-browser", f"--port={port}", f"--{token}.token={TOKEN}"]
+    module, options = "notebook", [f"--port={port}", "--ip=127.0.0.1", "--no-browser", "--allow-root"]
     folders = {f"JUPYTER_{name}_DIR": str(root / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     folders |= {"IPYTHONDIR": str(root / "ipython"), "CRYUTILS_CACHE_DIR": str(root / "cache")}
+    if FRONTEND == "lab":
+        module = "jupyterlab"
+        options += ["--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True"]
+        # JupyterLab asks the network for news unless its settings say otherwise.
+        settings = root / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        news = {"fetchNews": "false", "checkForUpdates": False}
+        (settings / "notification.jupyterlab-settings").write_text(json.dumps(news))
     with log.open("w") as file:
         process = subprocess.Popen(
-            [*command, *options], cwd=root, env=os.environ | folders, stdout=file, stderr=file
+            [sys.executable, "-m", module, *options],
+            cwd=root,
+            env=os.environ | folders | {"JUPYTER_TOKEN": TOKEN},
+            stdout=file,
+            stderr=file,
         )
     try:
         wait_for(port, process, log)
