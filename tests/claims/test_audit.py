@@ -69,7 +69,7 @@ def mixed(repeats: tuple[object, ...] = ("0",)) -> pd.DataFrame:
 NUMBERS = {"belly_pain": 0, "müde": 1, "p_belly_pain": "p_0", "p_müde": "p_1"}
 
 
-def numbered(truth: type | str = int, prediction: type | str = int) -> pd.DataFrame:
+def numbered(truth: type | str, prediction: type | str) -> pd.DataFrame:
     table = mixed().rename(columns=NUMBERS)
     return table.assign(
         truth=table.truth.map(NUMBERS).astype(truth),
@@ -105,7 +105,6 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> audits.Audit:
 @pytest.mark.parametrize(
     "table",
     [
-        numbered(prediction=float),
         numbered(bool, float),
         numbered("category", "category"),
         respelled(" {} ".format),
@@ -277,14 +276,13 @@ def test_a_split_without_folds_is_named_and_the_other_tested(
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        (changed(7, "p_müde", None), "row 7 p_müde"),
         (changed(7, "p_müde", "high"), "row 7 p_müde 'high'"),
         (changed(7, "p_müde", "-inf"), "row 7 p_müde '-inf' finite"),
         (changed(7, "truth", None), "row 7 truth"),
         (changed(53, "truth", "müde", (0, 1)), "row 53 truth 'müde'"),
         (changed(5, "repeat", 1, (0, 1)), "row 53 clip '0/3'"),
         (mixed().assign(split="donor"), "row 2 split 'donor'"),
-        (numbered().assign(prediction=mixed().prediction), "row 2 prediction classes 0, 1"),
+        (mixed().assign(prediction="colic"), "row 2 prediction classes belly_pain, müde"),
         (mixed().assign(P_Müde=0.5), "p_müde"),
         (mixed().drop(columns="infant"), "no column 'infant'"),
     ],
@@ -311,9 +309,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 FOLDS = Path(__file__).parents[2] / "data" / "benchmark" / "donateacry.csv"
 
 
-def on_fixed_folds(task: str = "reason") -> pd.DataFrame:
+def on_fixed_folds() -> pd.DataFrame:
     """Right answers to a task of the benchmark, made on its folds, which are called A, B, ..."""
-    rows = pd.read_csv(FOLDS, dtype=str).query("task == @task")
+    rows = pd.read_csv(FOLDS, dtype=str).query("task == 'reason'")
     parts = [
         rows[["clip", "infant", "truth"]].assign(
             prediction=rows.truth,
@@ -327,19 +325,16 @@ def on_fixed_folds(task: str = "reason") -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-@pytest.mark.parametrize("task", ["reason", "infant"])
-def test_answers_on_the_fixed_folds_pass(task: str, tmp_path: Path) -> None:
-    on_fixed_folds(task).to_csv(tmp_path / "table.csv", index=False)
+def test_answers_on_the_fixed_folds_pass(tmp_path: Path) -> None:
+    on_fixed_folds().to_csv(tmp_path / "table.csv", index=False)
     audits.check_folds(audits.read(tmp_path / "table.csv"), FOLDS)
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda table: table.drop(columns="fold"), "not the folds of"),
         (lambda table: table.assign(fold=["B", *table.fold[1:]]), "not the folds of"),
         (lambda table: table[table.repeat != 3], "repeats 0, 1, 2, 3, 4"),
-        (lambda table: table[1:], "449 clips in each of the repeats"),
         (lambda table: table.drop(columns="split").query("repeat == 0")[:449], "column split"),
         (lambda table: table.assign(truth=table.infant, prediction=table.infant), "no task has"),
     ],

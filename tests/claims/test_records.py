@@ -33,10 +33,6 @@ def stored(run: Path, notebook: str) -> list[dict[str, Any]]:
     return json.loads((run / "results" / f"{notebook}.json").read_text())
 
 
-def studies(run: Path) -> list[str]:
-    return [row["study"] for row in json.loads((run / "results.json").read_text())]
-
-
 def collected(notebook: str, **columns: Any) -> None:
     """Write a notebook with one result."""
     claims.begin(notebook)
@@ -45,54 +41,22 @@ def collected(notebook: str, **columns: Any) -> None:
 
 
 def test_a_result_is_stored_with_every_column(run: Path) -> None:
+    columns = {"study": "s", "condition": "c", "feature": "stft", "model": "svm", "metric": "accuracy"}
+    numbers = {"low": 0.2, "high": 0.7, "n": 23, "n_infants": 11, "trainings": None, "permutations": None}
+    about = {**columns, "rival": "", **numbers, "split": "leak_free", "data": "donateacry"}
     claims.begin("03_feature_validation", seed=7)
-    claims.record(
-        0.4583,
-        low=0.2,
-        high=0.7,
-        n=23,
-        n_infants=11,
-        study="feature_validation",
-        feature="stft",
-        model="svm",
-        metric="accuracy",
-        split="leak_free",
-        data="donateacry",
-    )
+    claims.record(0.4583, **about)
     claims.write()
     (row,) = stored(run, "03_feature_validation")
-    assert {
-        "key": "feature_validation.stft.svm.accuracy",
-        "study": "feature_validation",
-        "condition": "",
-        "feature": "stft",
-        "model": "svm",
-        "rival": "",
-        "metric": "accuracy",
-        "split": "leak_free",
-        "data": "donateacry",
-        "value": 0.4583,
-        "low": 0.2,
-        "high": 0.7,
-        "n": 23,
-        "n_infants": 11,
-        "trainings": None,
-        "permutations": None,
-        "notebook": "03_feature_validation",
-        "seed": 7,
-    }.items() <= row.items()
+    origin = {"notebook": "03_feature_validation", "seed": 7, "value": 0.4583}
+    assert row == about | origin | {"key": "s.c.stft.svm.accuracy"}
 
 
 def test_a_number_measured_again_replaces_the_first() -> None:
     claims.begin("a")
-    for value, split, data in (
-        (0.1, "random", "x"),
-        (0.2, "leak_free", "x"),
-        (0.3, "random", "y"),
-        (0.4, "random", "x"),
-    ):
+    for value, split, data in ((0.1, "random", "x"), (0.2, "leak_free", "x"), (0.4, "random", "x")):
         claims.record(value, study="s", metric="m", split=split, data=data)
-    assert claims.results().value.tolist() == [0.4, 0.2, 0.3]
+    assert claims.results().value.tolist() == [0.4, 0.2]
     claims.begin("a")
     assert claims.results().empty
 
@@ -101,11 +65,9 @@ def test_a_number_measured_again_replaces_the_first() -> None:
     ("columns", "message"),
     [
         ({"value": math.nan}, "value: nan"),
-        ({"low": math.inf}, "low"),
         ({"split": "leakfree"}, "split: 'leakfree'"),
         ({"metrik": "accuracy"}, "metrik.*metric"),
         ({"data": ""}, "data"),
-        ({"n": -1}, "n:"),
     ],
 )
 def test_what_is_no_result_is_refused_in_one_line(columns: dict[str, Any], message: str) -> None:
@@ -134,7 +96,7 @@ def test_loading_gives_every_notebooks_rows(run: Path) -> None:
         claims.load_results("real")
 
 
-@pytest.mark.parametrize("content", ["[1]", '[{"key": "a.b", "value": 1, "protocol": "paper"}]', "[" * 9999])
+@pytest.mark.parametrize("content", ["[1]", "[" * 9999])
 def test_a_file_that_holds_no_results_is_named(run: Path, content: str) -> None:
     collected("a")
     path = run / "results" / "a.json"
@@ -307,7 +269,7 @@ def test_a_notebook_killed_while_its_files_are_replaced_is_not_done(run: Path) -
     assert not (run / "figures" / "old.png").exists()
 
 
-@pytest.mark.parametrize("content", [None, b"", b"3", b'[{"key": "k"}]'])
+@pytest.mark.parametrize("content", [None, b"", b'[{"key": "k"}]'])
 @pytest.mark.parametrize("name", ["state/01_first.json", "results/01_first.json"])
 def test_a_damaged_or_deleted_file_counts_as_not_done_and_others_do_not_see_it(
     name: str, content: bytes | None, run: Path

@@ -7,10 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from made_corpus import corpus
 from measured import result as stored
 from scipy.stats import norm
 
@@ -18,66 +16,42 @@ from cryutils import claims, evaluation
 from cryutils.claims import tables
 from cryutils.claims.records import Result
 from cryutils.claims.tables import Verdict
-from cryutils.datasets.corpus import Corpus
 
 CLONE = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures("apart")
 
 # The papers' figures, typed from the papers a second time.
 
-CLIPS = {  # class of Table 1: clips in the corpus, clips used
-    "pain": (38, 20),
-    "belly_pain": (16, 16),
-    "discomfort": (27, 20),
-    "tired": (24, 20),
+TABLE_1 = {"pain": (38, 20), "belly_pain": (16, 16), "discomfort": (27, 20), "tired": (24, 20)}
+TABLE_2 = {
+    "svm": (45.83, 66.67),
+    "nb": (75.83, 77.50),
+    "rf": (79.17, 83.33),
+    "dt": (79.17, 79.17),
+    "knn": (54.17, 50.00),
+    "dnn": (85.59, 84.49),
 }
-PERCENTS = {  # as printed, by table, row and column
-    "Table 2": (
-        ("feature_validation", "stft", "mfcc"),
-        {
-            "svm": (45.83, 66.67),
-            "nb": (75.83, 77.50),
-            "rf": (79.17, 83.33),
-            "dt": (79.17, 79.17),
-            "knn": (54.17, 50.00),
-            "dnn": (85.59, 84.49),
-        },
-    ),
-    "Table 3": (
-        ("table3", "svm", "ae_dnn", "proposed"),
-        {
-            "sleepy_hungry": (80.92, 97.14, 97.14),
-            "sleepy_hugging": (68.42, 100, 100),
-            "hugging_hungry": (66.66, 80, 86.67),
-            "total": (65.51, 93.75, 97.41),
-        },
-    ),
+TABLE_3 = {
+    "sleepy_hungry": (80.92, 97.14, 97.14),
+    "sleepy_hugging": (68.42, 100, 100),
+    "hugging_hungry": (66.66, 80, 86.67),
+    "total": (65.51, 93.75, 97.41),
 }
 
 
-def of_table(name: str) -> pd.DataFrame:
-    rows = claims.published()
-    return rows[(rows.paper == "A") & (rows["where"] == name)].set_index("key")
-
-
-def test_the_ledger_holds_table_1_of_paper_a() -> None:
-    values = of_table("Table 1").value
-    assert len(values) == 8
-    for name, counts in CLIPS.items():
-        keys = [f"table1.{name}.{metric}" for metric in ("count", "test_count")]
-        assert tuple(values[keys]) == counts
-
-
-@pytest.mark.parametrize("table", PERCENTS)
-def test_the_ledger_holds_tables_2_and_3_of_paper_a(table: str) -> None:
-    rows = of_table(table)
-    assert len(rows) == 12 and set(rows.unit) == {"share"}
-    (study, *columns), printed = PERCENTS[table]
-    for name, percents in printed.items():
-        for column, percent in zip(columns, percents, strict=True):
-            cell = f"{column}.{name}" if table == "Table 2" else f"{name}.{column}"
-            share = rows.value[f"{study}.{cell}.accuracy"]
-            assert share == pytest.approx(percent / 100, abs=1e-12)
+@pytest.mark.parametrize(
+    ("rows", "form", "columns", "scale"),
+    [
+        (TABLE_1, "table1.{0}.{1}", ("count", "test_count"), 1),
+        (TABLE_2, "feature_validation.{1}.{0}.accuracy", ("stft", "mfcc"), 100),
+        (TABLE_3, "table3.{0}.{1}.accuracy", ("svm", "ae_dnn", "proposed"), 100),
+    ],
+)
+def test_the_ledger_holds_the_figures_of_paper_a(rows, form, columns, scale) -> None:
+    values = claims.published().set_index("key").value
+    for name, printed in rows.items():
+        keys = [form.format(name, column) for column in columns]
+        assert scale * values[keys].to_numpy() == pytest.approx(printed, abs=1e-9)
 
 
 # The table itself
@@ -278,16 +252,10 @@ def test_a_claim_about_sound_and_face_cannot_be_tested_by_real_recordings_withou
 # How often a network was trained
 
 
-@pytest.mark.parametrize(
-    ("trainings", "verdict"), [(None, "reproduced"), (5, "reproduced"), (4, "not shown")]
-)
+@pytest.mark.parametrize(("trainings", "verdict"), [(5, "reproduced"), (4, "not shown")])
 def test_a_network_is_judged_by_five_trainings(book, trainings, verdict) -> None:
-    book({"study": "k", "metric": "accuracy", "rule": "low > margin", "margin": 0})
-    both = [
-        result("k", 0.8, 0.76, 0.84, split=s, trainings=trainings, metric="accuracy")
-        for s in ("random", "leak_free")
-    ]
-    assert judged(*both) == [(verdict, verdict)]
+    book({"study": "k", "rule": "low > margin", "margin": 0})
+    assert judged(result("k", 0.8, 0.76, 0.84, trainings=trainings))[0][1] == verdict
 
 
 # Claims of several comparisons
@@ -304,7 +272,6 @@ def parts(n: int) -> list[dict[str, Any]]:
         ([(0.1, 0.3), (0.01, 0.2)], "reproduced"),
         ([(0.1, 0.3), (0.0, 0.2)], "not shown"),
         ([(0.1, 0.3), (-0.5, -0.3)], "not reproduced"),
-        ([(0.1, 0.3), (-1, -1)], "not reproduced"),  # without width it is certain
         ([(0.1, 0.3), None], "cannot be tested"),
         ([None, (-0.5, -0.3)], "not reproduced"),  # one is enough, whatever the others are
         ([(0.1, 0.3), (0.1, 0.3, 1)], "not shown"),
@@ -327,16 +294,12 @@ def interval_of(p: float) -> tuple[float, float, float]:
     return -1.0, -1 - half, -1 + half
 
 
-@pytest.mark.parametrize(
-    ("n", "p", "verdict"),
-    [(1, 0.049, "not reproduced"), (10, 0.006, "not shown"), (10, 0.004, "not reproduced")],
-)
+@pytest.mark.parametrize(("n", "p", "verdict"), [(10, 0.006, "not shown"), (10, 0.004, "not reproduced")])
 def test_one_contradiction_is_corrected_for_how_many_were_tried(book, n, p, verdict) -> None:
     book(*parts(n))
     rows = [result("k0", *interval_of(p)), *(result(f"k{k}", 1, 0.5, 1.5) for k in range(1, n))]
     (_, whole), (_, first), *_ = judged(*rows)
-    assert first == ("not reproduced" if p < 0.05 else "not shown"), "by itself"
-    assert whole == verdict
+    assert (whole, first) == (verdict, "not reproduced")
     assert judge(*rows).leak_free_against[1] == pytest.approx(p)
 
 
@@ -458,44 +421,15 @@ def test_real_and_synthetic_recordings_are_apart_whatever_the_order_of_runs() ->
 # Random minus leak-free
 
 
-@pytest.fixture
-def cries() -> Corpus:
-    return corpus(["hungry", "pain", "tired"] * 16, [f"i{k // 4:02d}" for k in range(48)])
-
-
-def answered(cries: Corpus, split: str, right: float, repeats: int) -> pd.DataFrame:
-    """Return answers to 30 drawn clips; the first of each fold has none."""
-    rng = np.random.default_rng(repeats)
-    draws = [cries.draw(dict.fromkeys(cries.classes, 10), seed=k) for k in range(repeats)]
-    truth = evaluation.class_indices(cries.labels)[0]
-
-    def guess(_: np.ndarray, test: np.ndarray) -> np.ndarray:
-        p = rng.random((len(test), 3))
-        answer = (truth[test] + (rng.random(len(test)) >= right)) % 3
-        p[np.arange(len(test)), answer] += 1
-        p[0] = np.nan
-        return p
-
-    return evaluation.out_of_fold(guess, cries, split=split, folds=3, draws=draws)
-
-
-def test_a_gap_is_the_paired_difference_between_the_splits(cries: Corpus) -> None:
-    both = {split: answered(cries, split, right, 4) for split, right in (("random", 0.8), ("leak_free", 0.4))}
-    claims.begin("04_test")
-    claims.record(pd.concat(both.values()), study="cry2", model="cry2")
-    claims.record(both["random"], study="cry2", model="of one split")
-    claims.write()
-    (row,) = claims.split_gaps(study="cry2").itertuples()
-    gap = evaluation.difference(both["random"], both["leak_free"])
-    assert (row.model, row.data) == ("cry2", "cries")
+def test_a_gap_is_the_paired_difference_between_the_splits() -> None:
+    answers = claims.load_predictions("reference/judged", study="cry2", model="cry2", condition="")
+    (row,) = claims.split_gaps("reference/judged", study="cry2", model="cry2", condition="").itertuples()
+    random, free = (answers[answers.split == split] for split in evaluation.SPLITS)
+    gap = evaluation.difference(random, free)
     assert (row.value, row.low, row.high) == pytest.approx((gap.value, gap.low, gap.high))
-    assert (row.n, row.n_infants) == (30, 12)
-
-
-def test_a_model_that_always_answers_the_same_has_no_gap(cries: Corpus) -> None:
-    parts = [answered(cries, split, 0.5, 3).assign(predicted="pain") for split in evaluation.SPLITS]
-    about = dict.fromkeys(("study", "condition", "feature", "model"), "")
-    assert tables.split_gaps(pd.concat(parts).assign(**about)).empty
+    assert (row.n, row.n_infants, row.data) == (449, 220, "donateacry")
+    assert claims.split_gaps(answers[answers.split == "random"]).empty
+    assert claims.split_gaps(answers.assign(predicted="hungry")).empty, "always the same answer"
 
 
 # As text
