@@ -58,12 +58,3 @@ def test_where_power_reaches_80_percent_by_hand() -> None:
     table = {"signal": at, "corpora": 200, "power": powers, "balanced_accuracy": 0.25 + at / 4}
     reached = script("power").at_power(pd.DataFrame(table))
     assert reached == pytest.approx((signal, 0.25 + signal / 4))
-
-
-def test_infants_are_drawn_whole_and_each_draw_is_an_infant_of_its_own() -> None:
-    bench, infants = script("power"), np.repeat(np.arange(10), 3)
-    corpus = bench.Design(np.array([f"class{k % 2}" for k in infants]), infants)
-    drawn = bench.resampled(corpus, 25, np.random.default_rng(0))
-    assert len(set(drawn.infants)) == 25 and len(drawn.labels) == 75
-    for infant in set(drawn.infants):
-        assert len(set(np.asarray(drawn.labels)[np.asarray(drawn.infants) == infant])) == 1

@@ -321,8 +321,7 @@ def _interval(table: pd.DataFrame, part: Answers, metric: ScoreName) -> Interval
 def per_class(answered: pd.DataFrame) -> pd.DataFrame:
     """Return precision, recall, F1 and number of clips (times repeats) of each class, and means.
 
-    A class that is never predicted has precision and F1 0. answered: of one model on one split,
-    columns of `out_of_fold`.
+    A class that is never predicted has precision and F1 0. answered: of one model on one split.
     """
     classes = sorted(set(answered.truth))
     predicted = answered.predicted.astype(object).fillna("")
@@ -383,8 +382,8 @@ def mean_over_infants(
 ) -> Interval:
     """Return the mean of a number for each answer, with its 95 % interval over infants.
 
-    answered: of one model on one split. values: (rows,), such as whether an answer is right, or its
-    confidence. A clip with NaN in a repeat is left out. limits: as in `mean_interval`.
+    answered: of one model on one split. values: (rows,), such as whether an answer is right. A clip
+    with NaN in a repeat is left out. limits: as in `mean_interval`.
     """
     wide = answered.assign(value=np.asarray(values, float)).pivot(
         index="repeat", columns="clip", values="value"
@@ -396,8 +395,8 @@ def mean_over_infants(
 def clip_means(answered: pd.DataFrame) -> pd.DataFrame:
     """Return one answer for each clip and repeat: the mean of the scores of its windows.
 
-    answered: columns of `out_of_fold` with `p_<class>`, and a row for each window. Windows without
-    an answer are left out. The fold is -1 if the windows of a clip are in several folds.
+    answered: with `p_<class>`, a row for each window. Windows without an answer are left out. The
+    fold is -1 if the windows of a clip are in several folds.
     """
     columns = [name for name in answered if str(name).startswith("p_")]
     about = [name for name in (*ABOUT, "clip", "infant", "repeat", "truth") if name in answered]

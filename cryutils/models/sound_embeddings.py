@@ -27,8 +27,7 @@ _MEL_FRAMES, _STEP = 76, 16  # mel frames of a piece of sound, and from one to t
 def speech(sounds: Sequence[Array], *, sr: int) -> Array:
     """Return mean and deviation over time of each sound's vectors, float32 (clips, 192).
 
-    Each sound is scaled to a peak of 1 and resampled to 16 kHz. sounds: float32 (samples,) at `sr`
-    Hz. Raises InputError without the extra.
+    sounds: float32 (samples,) at `sr` Hz, of any level. Raises InputError without the extra.
     """
     extras.require("pyopen_wakeword", "embeddings", "the network `speech`")
     from ai_edge_litert.interpreter import Interpreter

@@ -97,12 +97,11 @@ def fit(
 ) -> Fitted:
     """Train a network on clips, with early stopping on the loss of validation clips.
 
-    It frees the graphs of the networks trained before, which still predict.
-
-    build: returns the compiled network for the examples of the training clips, (rows, ...), by
-    which it may scale its inputs (`cry2.adapt`). examples: of all clips. y: class index of each
-    clip, int (clips,). train, validation: positions of clips, none in both. Raises InputError if a
-    clip is in both parts, or the network lacks a class.
+    It frees the graphs of the networks trained before, which still predict. build: returns the
+    compiled network for the examples of the training clips, (rows, ...), by which it may scale its
+    inputs (`cry2.adapt`). examples: of all clips. y: class index of each clip, int (clips,). train,
+    validation: positions of clips. Raises InputError if a clip is in both parts, or the network
+    lacks a class.
     """
     settings = settings or Settings()
     both = np.intersect1d(train, validation)
@@ -131,11 +130,9 @@ def fit(
 def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
     """Return training rows as a `tf.data.Dataset` of batches, shuffled again for each epoch.
 
-    With a seed set, Keras' own shuffling draws the same order in every epoch.
-
-    arrays: inputs, targets and optionally sample weights, (rows, ...) each; several inputs as a
-    tuple. batch_size is reduced if the last batch would otherwise have less than half as many rows,
-    which would distort batch normalisation.
+    (With a seed set, Keras' own shuffling draws the same order in every epoch.) arrays: inputs,
+    targets and optionally sample weights, (rows, ...) each. batch_size is reduced if the last batch
+    would otherwise have less than half as many rows, which would distort batch normalisation.
     """
     import tensorflow as tf
 
