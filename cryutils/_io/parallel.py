@@ -137,10 +137,7 @@ def connect(address: str) -> Any:
 
 
 class Cluster:
-    """The workers of the Dask scheduler at `address`. Raises InputError as `connect` does.
-
-    patience_s: how long work waits for a worker once none is left.
-    """
+    """The workers of the Dask scheduler at `address`; work waits `patience_s` once none is left."""
 
     def __init__(self, address: str, *, patience_s: float = PATIENCE_S) -> None:
         self._client, self._address, self._patience_s = connect(address), address, patience_s

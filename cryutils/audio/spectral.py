@@ -115,10 +115,9 @@ def pre_emphasis(x: Array, *, coefficient: float = PRE_EMPHASIS) -> Array:
 
 
 def frame(x: Array, *, frame_length: int, hop_length: int) -> Array:
-    """Return overlapping pieces `y[t, n] = x[t * hop_length + n]`, (frames, frame_length).
+    """Return overlapping pieces `y[t, n] = x[t * hop_length + n]`, (frames, frame_length), read-only.
 
-    A read-only view, not a copy; a remainder shorter than `frame_length` samples is left out.
-    Raises InputError for an `x` shorter than a frame.
+    A remainder is left out. Raises InputError for an `x` shorter than a frame.
     """
     if len(x) < frame_length:
         raise InputError(f"{len(x)} samples are shorter than one frame of {frame_length}.")
@@ -152,8 +151,7 @@ def stft(x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> npt.N
 def istft(spectrum: npt.NDArray[np.complexfloating], *, n_fft: int, hop_length: int, length: int) -> Array:
     """Return the signal of a short-time Fourier transform from `stft`, float32 (length,).
 
-    Griffin & Lim's least squares: frames are windowed again, added, and divided by the sum of the
-    squared windows. The same as `librosa.istft(spectrum.T, n_fft=, hop_length=, length=)`.
+    Griffin & Lim's least squares, the same as `librosa.istft(spectrum.T, n_fft=, length=, ...)`.
     """
     hann = window(n_fft)
     squared = hann**2
@@ -207,7 +205,6 @@ def mfcc(
 ) -> Array:
     """Return the mel-frequency cepstral coefficients, float32 (frames, n_mfcc).
 
-    The first `n_mfcc` coefficients of the cosine transform of each frame of `mel_db`:
     `librosa.feature.mfcc(y=x, sr=sr).T`. Coefficient 0 is the level, 1 the spectral tilt.
     """
     log_mel = mel_db(x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
@@ -241,8 +238,7 @@ def mel_to_hz(mel: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def mel_filters(*, sr: int, n_fft: int = N_FFT, n_mels: int = N_MELS) -> Array:
     """Return the filters of a mel spectrogram, float32 (n_mels, 1 + n_fft // 2), read-only.
 
-    Overlapping triangles from 0 to sr / 2, evenly spaced in mel, each of unit area. The same as
-    `librosa.filters.mel`.
+    Overlapping triangles from 0 to sr / 2, evenly spaced in mel, each of unit area.
     """
     check_settings(sr=sr, n_fft=n_fft, n_mels=n_mels)
     bins = np.fft.rfftfreq(n_fft, 1.0 / sr)

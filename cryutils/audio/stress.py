@@ -58,12 +58,9 @@ def reverberate(
 ) -> Array:
     """Return `x` as heard in a room whose echoes decay by 60 dB in `rt60_s` seconds.
 
-    Polack's (1988) room: the direct sound, followed by noise that decays exponentially. The
-    generator `rng` draws the room, so the same state gives the same room.
-
-    `direct_db` is the energy of the direct sound relative to all echoes, in dB. 0 corresponds to
-    the critical distance, about `0.057 * sqrt(V / rt60_s)` m in a room of V cubic metres (Kuttruff,
-    Room acoustics): half a metre for 30 cubic metres and 0.4 s.
+    Polack's (1988) room: the direct sound, followed by noise that decays exponentially, which `rng`
+    draws. `direct_db` is the energy of the direct sound relative to all echoes, in dB. 0 is the
+    critical distance, half a metre in a room of 30 cubic metres with 0.4 s.
     """
     check_settings(sr=sr, rt60_s=rt60_s, direct_db=direct_db)
     check_finite(x)
@@ -83,8 +80,7 @@ def reverberate(
 def low_pass(x: Array, *, sr: int, cut_hz: float) -> Array:
     """Return `x` without frequencies above `cut_hz`, float32 (samples,), in phase with `x`.
 
-    A Butterworth filter of order 8, forwards and backwards: -6 dB at the cutoff, -96 dB an octave
-    above it. A cutoff of half the sampling rate or more changes nothing.
+    A Butterworth filter forwards and backwards: -6 dB at the cutoff, -96 dB an octave above it.
     """
     check_settings(sr=sr, cut_hz=cut_hz)
     check_finite(x)
@@ -100,10 +96,7 @@ def low_pass(x: Array, *, sr: int, cut_hz: float) -> Array:
 
 
 def clip_peaks(x: Array, *, share: float) -> Array:
-    """Return `x` clipped so that a `share` of its samples, 0 to below 1, is at the largest level.
-
-    The sound isn't scaled; its peaks are cut, as by a recorder whose range is too small.
-    """
+    """Return `x` clipped so that a `share` of its samples, 0 to below 1, is at the largest level."""
     check_finite(x)
     if not 0 <= share < 1:
         raise InputError(f"share={share} is not a share of samples; use a number from 0 to below 1.")

@@ -127,8 +127,7 @@ def crops(
     """Return the `track` of each clip, in the order of `corpus`; empty without pictures.
 
     Cached by files and settings, which are those of `track`. corpus: clips, of which `path`,
-    `still` and `has_video` are used. progress: whether to show a bar. Raises InputError for an
-    empty corpus or a file that `track` rejects.
+    `still` and `has_video` are used.
     """
     settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
     files = [_file(clip) for clip in corpus]

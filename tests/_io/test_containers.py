@@ -247,15 +247,6 @@ def test_a_film_cut_short_shows_what_is_left(tmp_path) -> None:
         check(frame, number)
 
 
-def test_large_pictures_are_shrunk(tmp_path) -> None:
-    grey = np.zeros((8, 8192), np.uint8)
-    grey[4:, 4096:] = 200
-    Image.fromarray(grey).save(tmp_path / "a.png")
-    (values,) = video.frames(tmp_path / "a.png")
-    assert values.shape == (4, 4096, 3)
-    np.testing.assert_allclose([values[0, 0], values[-1, -1]], [[0] * 3, [200] * 3], atol=4)
-
-
 # --- refused ---------------------------------------------------------------------------------
 
 

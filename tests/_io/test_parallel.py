@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import threading
 from collections.abc import Callable, Iterator
 
@@ -40,14 +39,6 @@ def test_results_come_in_order_and_an_error_in_place_of_its_item(mapped: Map) ->
     assert list(mapped([])) == []
     with pytest.raises(OSError, match="not to be read"):
         list(mapped([0, 1, 2, 3, 4]))
-
-
-def test_a_reader_that_stops_leaves_no_thread() -> None:
-    before = set(threading.enumerate())
-    results = thread_map(operator.neg, range(100), what="sound")
-    next(results)
-    results.close()  # type: ignore[attr-defined]
-    assert set(threading.enumerate()) <= before
 
 
 # Progress

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +11,7 @@ import pytest
 from scipy.io import wavfile
 
 from cryutils import audio
-from cryutils.audio import extraction, spectral
+from cryutils.audio import extraction
 from cryutils.errors import InputError
 
 
@@ -51,21 +50,6 @@ def bytes_of(arrays: list[np.ndarray]) -> list[bytes]:
     return [array.tobytes() for array in arrays]
 
 
-@pytest.mark.filterwarnings("ignore:n_fft")
-def test_features_of_a_corpus_are_librosas(corpus) -> None:
-    stft, mel, mfcc = (audio.features(corpus, kind=k, sr=16000) for k in ("stft", "mel", "mfcc"))
-    for i, clip in enumerate(corpus):
-        x, rate = librosa.load(clip.path, sr=16000)
-        wanted = {
-            "stft": librosa.amplitude_to_db(np.abs(librosa.stft(x))),
-            "mel": librosa.power_to_db(librosa.feature.melspectrogram(y=x, sr=rate)),
-            "mfcc": librosa.feature.mfcc(y=x, sr=rate),
-        }
-        for ours, theirs in zip((stft[i], mel[i], mfcc[i]), wanted.values(), strict=True):
-            assert ours.dtype == np.float32
-            np.testing.assert_allclose(ours, theirs.T, rtol=0, atol=1e-3)
-
-
 def test_the_second_time_nothing_is_decoded_and_the_bytes_are_the_same(corpus, monkeypatch) -> None:
     first = bytes_of(audio.features(corpus, kind="stft"))
     monkeypatch.setattr(extraction, "read", lambda path, sr: pytest.fail(f"{path} is read again"))
@@ -73,19 +57,6 @@ def test_the_second_time_nothing_is_decoded_and_the_bytes_are_the_same(corpus, m
     audio.features(corpus, kind="mfcc")  # another kind, from the sound that was kept
     with pytest.raises(pytest.fail.Exception):
         audio.features(corpus, kind="stft", sr=16000)
-
-
-def test_a_changed_file_is_read_again(corpus) -> None:
-    before = audio.features(corpus, kind="mfcc")
-    path = corpus[1].path
-    old = path.stat()
-    write_wav16(path, np.random.default_rng(9).normal(0, 500, (700, 1)))
-    assert path.stat().st_size == old.st_size
-    os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns + 1))
-    after = audio.features(corpus, kind="mfcc")
-    assert bytes_of(after)[0] == bytes_of(before)[0]
-    np.testing.assert_array_equal(after[1], spectral.mfcc(audio.read(path), sr=8000))
-    assert bytes_of(after)[1] != bytes_of(before)[1]
 
 
 def test_clips_of_two_rates_need_one_chosen(corpus, tmp_path) -> None:

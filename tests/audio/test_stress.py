@@ -68,6 +68,3 @@ def test_that_share_of_the_samples_lies_at_the_largest_level(share, seed) -> Non
     assert at_limit == pytest.approx(share, abs=1.5 / len(x))
     uncut = np.abs(y) < np.abs(y).max()
     np.testing.assert_array_equal(y[uncut], x[uncut])
-
-
-# All of them

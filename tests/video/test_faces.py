@@ -117,13 +117,6 @@ def test_a_crop_of_the_same_size_is_the_pixels_themselves(box, margin, shown) ->
     np.testing.assert_array_equal(cut, ramp()[top:bottom, left:right])
 
 
-def test_outside_the_frame_the_edge_is_repeated() -> None:
-    cut = faces.crop(ramp(), np.array([-4, 30, 16, 16], np.float32), size=16)
-    np.testing.assert_array_equal(cut[0, :5, 0], [0, 0, 0, 0, 0])
-    np.testing.assert_array_equal(cut[0, 4:, 0], np.arange(12))
-    np.testing.assert_array_equal(cut[:, 0, 1], [*range(30, 40), *[39] * 6])
-
-
 @pytest.mark.parametrize(
     ("picture", "is_blank"),
     [

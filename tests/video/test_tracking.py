@@ -43,13 +43,6 @@ def test_one_face_is_followed(seen, followed) -> None:
     assert [(time, tuple(face)) for time, face in looks] == expected
 
 
-def test_a_face_is_bridged_over_a_look_that_missed_it() -> None:
-    looks = choose([faces(NEAR), faces(), faces(NEAR)], [0, 0.25, 0.5])
-    boxes, visible = follow(looks, np.array([0, 0.25, 0.5]))
-    assert visible.all()
-    np.testing.assert_allclose(boxes, [NEAR[:4]] * 3)
-
-
 def test_found_reaches_half_a_second_either_way_and_no_further() -> None:
     times = np.array([0.0, 1.0, 1.5, 2.0, 2.25, 2.5, 2.75, 4.0])
     _, visible = follow([(2.0, box(*NEAR[:4]))], times)
