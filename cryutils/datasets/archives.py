@@ -59,8 +59,7 @@ class Files:
     def fetch(self) -> Path:
         """Return the folder with the files, downloading missing ones as an archive.
 
-        Only files with the right sha256 are kept. Raises InputError if the cache can't be written
-        or files can't be downloaded, with the host's answer and the remedies.
+        Raises InputError if the cache can't be written or files can't be downloaded.
         """
         if folder := self.find():
             return folder

@@ -16,7 +16,6 @@ from cryutils.errors import InputError
 __all__ = ["DATASET", "fields"]
 
 COMMIT = "537b4bd8b9e8fa30368296b3abedae7343c47fc5"
-LABELS = {"B": "discomfort", "D": "pain"}  # bath, vaccination
 
 
 def fields(name: str) -> dict[str, Any]:
@@ -31,8 +30,8 @@ def fields(name: str) -> dict[str, Any]:
     if not match:
         raise InputError("its name isn't three letters, _, B or D, and two digits, as in ABC_B01.wav")
     infant, situation = match.groups()
-    label, session = LABELS[situation], f"{infant}/{situation}"
-    return {"label": label, "infant": infant, "session": session, "start_s": None}
+    label = "discomfort" if situation == "B" else "pain"  # bath or D, vaccination
+    return {"label": label, "infant": infant, "session": f"{infant}/{situation}", "start_s": None}
 
 
 DATASET = Dataset(

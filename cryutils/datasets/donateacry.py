@@ -3,8 +3,7 @@
 The Donate-a-cry campaign (Gabor Veres, 2015) collected cries through two phone apps. Everything
 known about a clip is in its file name; an infant is an app instance. Used in notebooks 01, 03, 09
 and 10. The 457 cleaned clips are a selection of the 1,128 original uploads, which have more reasons
-and infants. Paper A's three states are among these: *tired* (sleepy), *hungry* and *lonely* (wants
-to be hugged).
+and infants, among them Paper A's three states: *tired* (sleepy), *hungry* and *lonely* (hug).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Load a corpus of cries by name, from a folder or from a manifest: `load`.
 
 Used in notebook 01_data_and_playback. It rebuilds the data of Paper A §3.3 (Table 1) and Paper
-B §3 (data acquisition). To add a corpus, write a module with a `Dataset`, name it in `DATASETS` and
-list its files in data/registry.csv; then the command line and reports also find it.
+B §3 (data acquisition). CONTRIBUTING.md shows how to add a corpus.
 """
 
 from __future__ import annotations
@@ -32,24 +31,14 @@ DATASETS = {
 def load(name: str | Path, *, sound: bool = False, pictures: bool | None = False, **options: Any) -> Corpus:
     """Return the clips of a corpus, with what was left out and why in `problems()`.
 
-    Raises InputError if nothing is usable or left, or for an unknown option.
+    name: in `DATASETS`, a CSV file (`datasets.manifest`), or a folder. It contains
+    `<label>/<infant>/<file>`, or files with DonateACry names: in label folders, or the corpus'
+    original uploads, whose labels are only in the names. sound: whether to leave out clips without
+    sound. pictures: the same for pictures; None: only if any clip has sound and pictures. options:
+    parameters of `datasets.synthetic.generator.load`. Real recordings ignore them, so a notebook
+    passes the same for all data. Raises InputError if nothing is usable or left, or for an unknown
+    option.
 
-    Parameters
-    ----------
-    name : str or Path
-        A name in `DATASETS`, a CSV file (`datasets.manifest`), or a folder. It contains
-        `<label>/<infant>/<file>`, or files with DonateACry names: in label folders, or the corpus'
-        original uploads, whose labels are only in the names.
-    sound : bool
-        Whether to leave out clips without sound.
-    pictures : bool or None
-        Whether to leave out clips without pictures. None: only if any clip has sound and pictures.
-    **options
-        Parameters of `datasets.synthetic.generator.load`. Real recordings ignore them, so a
-        notebook passes the same options for all data.
-
-    Examples
-    --------
     >>> voices = load("synthetic", infants=8, clips_per_infant=1, duration_s=0.5, progress=False)
     >>> len(voices)
     8

@@ -50,10 +50,7 @@ class Part(Generic[Input]):
     score: Mapping[str, Any] | None
 
     def answers_for(self, *, synthetic: bool) -> bool:
-        """Return whether the network may answer for real infants, or for `synthetic` ones.
-
-        A network that has learned from synthetic infants says nothing about real ones.
-        """
+        """Return whether the network may answer: one of synthetic infants not for real ones."""
         return synthetic or self.data != SYNTHETIC
 
     def predict(self, x: npt.NDArray[Any]) -> Array:

@@ -7,7 +7,8 @@ import io
 import tarfile
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -38,32 +39,26 @@ def packed(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
 
 @pytest.fixture
 def host(apart, monkeypatch) -> Iterator[SimpleNamespace]:
-    """A server of the archive: what it answers, how often it was asked, and the corpus' `files`."""
+    """A server: its `archive`, what was `asked` of it, and the corpus' `files`."""
     rows = [f"made/{name},{hashlib.sha256(content).hexdigest()}" for name, content in CONTENT.items()]
     (apart / "project" / "data").mkdir(parents=True)
     (apart / "project" / "data" / "registry.csv").write_text("\n".join(["file,sha256", *rows, ""]))
     monkeypatch.setenv("CRYUTILS_PROJECT_DIR", str(apart / "project"))
     monkeypatch.setenv("NO_PROXY", "*")
-    host = SimpleNamespace(archive=packed(CONTENT), status=200, asked=0)
+    archive, asked = apart / "host" / "a.tar.gz", []
+    archive.parent.mkdir()
+    archive.write_bytes(packed(CONTENT))
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            host.asked += 1
-            self.send_response(host.status)
-            self.send_header("Content-Length", str(len(host.archive)))
-            self.end_headers()
-            if host.status == 200:
-                self.wfile.write(host.archive)
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            asked.append(self.path)
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=archive.parent)) as server:
         address = f"http://127.0.0.1:{server.server_port}/a.tar.gz"
-        host.files = Files("made", address, "data/", {"ios-bucket": "ios"})
+        files = Files("made", address, "data/", {"ios-bucket": "ios"})
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield host
+        yield SimpleNamespace(archive=archive, asked=asked, files=files)
         server.shutdown()
         thread.join()
 
@@ -80,7 +75,7 @@ def test_one_archive_brings_all_that_is_missing(host, apart) -> None:
     assert content_of(root) == CONTENT
     assert {path.stat().st_mode & 0o044 for path in root.rglob("*.wav")} == {0o044}
     assert host.files.fetch() == root
-    assert host.asked == 1, "what is complete is not asked for again"
+    assert len(host.asked) == 1, "what is complete is not asked for again"
     (root / FIRST).unlink()
     assert host.files.find() is None
     assert content_of(host.files.fetch()) == CONTENT
@@ -88,16 +83,17 @@ def test_one_archive_brings_all_that_is_missing(host, apart) -> None:
 
 def test_what_keeps_files_away_is_named_with_the_remedies(host, monkeypatch) -> None:
     remedy = ".*6 of 6 files are missing.*CRYUTILS_DATA_DIR"
-    host.archive = b"<html>Sign in"
+    host.archive.write_bytes(b"<html>Sign in")
     with pytest.raises(InputError, match=f"no intact archive{remedy}"):
         host.files.fetch()
-    host.status = 429
-    with pytest.raises(InputError, match=f"127.0.0.1: HTTP 429{remedy}"):
+    host.archive.unlink()
+    with pytest.raises(InputError, match=f"127.0.0.1: HTTP 404{remedy}"):
         host.files.fetch()
     monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
+    host.asked.clear()
     with pytest.raises(InputError, match=f"CRYUTILS_OFFLINE is set{remedy}"):
         host.files.fetch()
-    assert host.asked == 2
+    assert not host.asked
 
 
 def test_only_intact_files_of_the_corpus_are_unpacked(host, apart) -> None:
@@ -105,7 +101,7 @@ def test_only_intact_files_of_the_corpus_are_unpacked(host, apart) -> None:
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
     link.size = outside.size = 2000
     some = {name: content for name, content in CONTENT.items() if name not in (FIRST, LAST)}
-    host.archive = packed(some | {LAST: b"?" * 2000}, link, outside)
+    host.archive.write_bytes(packed(some | {LAST: b"?" * 2000}, link, outside))
     before = {path for path in apart.rglob("*") if "cache" not in path.parts}
     with pytest.raises(InputError, match=f"it sent no intact {FIRST}.*2 of 6 files"):
         host.files.fetch()

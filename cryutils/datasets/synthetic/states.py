@@ -80,11 +80,7 @@ Parameters: TypeAlias = SimpleNamespace
 
 
 class Effects:
-    """The effects on the parameters of a voice or a face, float64 (parameters,) each.
-
-    base: centre of all clips. states: offsets by state. infant, session, clip: standard deviations
-    between infants, sessions of one infant, and clips of one session. least, most: limits.
-    """
+    """The effects on the parameters of a voice or a face: columns of states.csv, float64 each."""
 
     def __init__(self, of: str, *, streams: tuple[int, int, int]) -> None:
         """Read the rows of "voice" or "face" in states.csv.
@@ -108,8 +104,8 @@ class Effects:
     ) -> Parameters:
         """Return the parameters of one clip, clipped to their limits.
 
-        state: a name in `states`. infant, session: seeds of the effects that clips of one infant or
-        session share. rng: draws the clip's own effect, always the same number of values.
+        infant, session: seeds of what clips of one infant or session share. rng: draws the clip's
+        own effect, always the same number of values.
         """
         of_infant, of_states, of_session = self.streams
         sizes = np.sqrt(np.mean(np.square(list(self.states.values())), axis=0))

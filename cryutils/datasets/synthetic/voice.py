@@ -46,8 +46,8 @@ BLOCK_S = 0.008  # formants change from block to block
 class CryPlan:
     """The plan of a clip's sound; contours are float32 (frames,), `RATE` frames per second.
 
-    voice: parameters. f0: Hz, 0 where nothing is voiced. opening: of the mouth, 0 shut to 1 wide.
-    loudness, gasp, rough: amplitudes of the voice, of inspiration noise and of dysphonation.
+    f0: Hz, 0 where nothing is voiced. opening: of the mouth, 0 shut to 1 wide. loudness, gasp,
+    rough: amplitudes of the voice, of inspiration noise and of dysphonation.
     """
 
     state: str
@@ -75,9 +75,9 @@ def plan(
 ) -> CryPlan:
     """Return the plan of a clip: timing, pitch, mouth opening and loudness of the cries.
 
-    state: a name in `STATES`. infant, seed: seeds of the infant's own voice and of the clip.
-    session: seed of what clips of one session share; None for a session of one clip. duration_s:
-    0.5 to 600 s. Raises InputError for another duration.
+    infant, seed: seeds of the infant's own voice and of the clip. session: seed of what clips of one
+    session share; None for a session of one clip. Raises InputError for a duration below 0.5 s or
+    above 600 s.
 
     >>> plan("hungry", infant=1, seed=1).f0.shape
     (3501,)

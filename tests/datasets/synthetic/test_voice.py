@@ -11,7 +11,6 @@ from cryutils.datasets.synthetic import voice
 from cryutils.datasets.synthetic.states import Dials
 
 DIAL = st.floats(0.0, 1.0)
-SEED = st.integers(0, 2**40)
 
 
 @pytest.mark.parametrize("state", voice.STATES)
@@ -40,18 +39,15 @@ def test_f0_is_as_planned(state) -> None:
 @settings(max_examples=25)
 @given(
     state=st.sampled_from(sorted(voice.STATES)),
-    infant=SEED,
-    seed=SEED,
+    seed=st.integers(0, 2**40),
     dials=st.builds(Dials, DIAL, DIAL, DIAL, DIAL),
     duration_s=st.floats(0.5, 3.0),
-    sr=st.sampled_from([4000, 8000, 11025, 16000, 22050]),
+    sr=st.sampled_from([4000, 11025, 22050]),
 )
-def test_any_dials_give_a_clean_clip(state, infant, seed, dials, duration_s, sr) -> None:
-    plan = voice.plan(state, infant=infant, seed=seed, dials=dials, duration_s=duration_s)
+def test_any_dials_give_a_clean_clip(state, seed, dials, duration_s, sr) -> None:
+    plan = voice.plan(state, infant=seed, seed=seed, dials=dials, duration_s=duration_s)
     sound = voice.render(plan, sr)
     assert sound.tobytes() == voice.render(plan, sr).tobytes()
-    assert sound.dtype == np.float32
-    assert sound.shape == (round(duration_s * sr),)
-    assert np.isfinite(sound).all()
+    assert (sound.dtype, sound.shape) == (np.float32, (round(duration_s * sr),))
     # Normalised below full scale, so no sample can have been clipped.
     assert 0.35 < np.abs(sound).max() < 0.95
