@@ -245,9 +245,7 @@ def quick(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Tra
 
 
 @pytest.fixture(scope="session")
-def recordings(
-    trained: Trained, tmp_path_factory: pytest.TempPathFactory, sound: Callable[..., Path]
-) -> Path:
+def recordings(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of what people may ask about: good, half good and bad files."""
     import cv2
 
@@ -272,7 +270,6 @@ def recordings(
         sr = None if x is None else 16000
         mp4.write(folder / f"{name}.mp4", frames, fps=8, sound=x, sr=sr, crf=12, synthetic=True)
     wavfile.write(folder / "cry.wav", 16000, (heard * 32767).astype(np.int16))
-    sound(folder / "short.wav", seconds=0.1)
     cv2.imwrite(str(folder / "face.png"), faces[4][..., ::-1])
     (folder / "notes.txt").write_text(json.dumps({"a": "text"}))
     (folder / "empty.wav").write_bytes(b"")

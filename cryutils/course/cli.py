@@ -108,10 +108,9 @@ def run(
     from cryutils.claims import every_run, tables
     from cryutils.course import runner
 
-    if name is not None and not re.fullmatch(r"\w[\w. -]*", name):
-        raise InputError(f"--name {name!r}: give a plain name, such as trial-2.")
-    if name in ("manual", "reference", *runner.profiles()):
-        raise InputError(f"--name {name}: that name is taken; give another, such as trial-2.")
+    taken = ("manual", "reference", *runner.profiles())
+    if name is not None and (name in taken or not re.fullmatch(r"\w[\w. -]*", name)):
+        raise InputError(f"--name {name}: give a plain name that is not taken, such as trial-2.")
     jobs = runner.plan(profile, notebooks, values, data=data, run_name=name)
     if options["scheduler"]:
         extras.require("distributed", "cluster", "--scheduler")
@@ -250,19 +249,14 @@ def audit(source: str, permutations: int, distinct_infants: bool, **files: str |
         table = audits.read(path, training, distinct_infants=distinct_infants)
         if "folds" in others:
             audits.check_folds(table, others["folds"])
-    elif path.exists() or source in registry.DATASETS:
-        if others or distinct_infants:
-            what = "--folds, --train-infants and --distinct-infants need a table of predictions"
-            raise InputError(f"{source}: {what}.")
+    elif others or distinct_infants:
+        what = "--folds, --train-infants and --distinct-infants need a table of predictions"
+        raise InputError(f"{source}: {what}.")
+    else:
         corpus = registry.load(source)
         table = audits.of_corpus(corpus)
-        if path.exists():
-            table.attrs["notes"].append(
-                f"Problems of these recordings: {len(corpus.problems())};"
-                f" `cryutils data describe {shlex.quote(source)} --problems` lists them."
-            )
-    else:
-        raise InputError(f"{source}: no such file or folder.")
+        listed = f"`cryutils data describe {shlex.quote(source)} --problems` lists them"
+        table.attrs["notes"].append(f"Problems of these recordings: {len(corpus.problems())}; {listed}.")
     _print_audit(audits.audit(table, permutations=permutations))
 
 
@@ -270,27 +264,22 @@ def _print_audit(result: Audit) -> None:
     """Print the parts of an audit as tables, in percent, each below its caption."""
     from cryutils.claims.tables import in_percent
 
-    scores, leaks, gaps = result.scores, result.leaks, result.gaps
-    for table, name in ((scores, "score"), (gaps, "difference")):
+    for table, name in ((result.scores, "score"), (result.gaps, "difference")):
         table[name] = [in_percent(*row) for row in table[["value", "low", "high"]].to_numpy()]
-    scores["no skill"] = scores.guess.map(in_percent)
-    leaks["known infants"] = leaks.shared.map(in_percent).replace("–", "unknown")
-    leaks["p"] = leaks.p_value.map("{:.3f}".format).replace("nan", "–")
+    result.scores["no skill"] = result.scores.guess.map(in_percent)
+    result.leaks["known infants"] = result.leaks.shared.map(in_percent).replace("–", "unknown")
+    result.leaks["p"] = result.leaks.p_value.map("{:.3f}".format).replace("nan", "–")
+    scores = result.scores[["model", "split", "metric", "score", "no skill"]]
+    leaks, gaps = result.leaks[["model", "split", "known infants", "p"]], result.gaps[["model", "difference"]]
     tables = {
         "Clips; an infant with several labels is counted in each class.": result.classes,
-        "Scores in percent, with 95 % intervals over infants. No skill: guessing, or always the"
-        " most common class for accuracy and macro F1.": scores[
-            ["model", "split", "metric", "score", "no skill"]
-        ],
+        "Scores in percent, with 95 % intervals over infants. No skill: guessing, or always the most"
+        " common class for accuracy and macro F1.": scores,
         "Known infants: the share of answers from a model trained on other clips of the same infant"
-        " (needs several folds or --train-infants), in percent. p: how often the predictions agree"
-        " as well with labels exchanged between infants, with the same device if known (needs a"
-        " repeat with all clips). With a random split, recognising infants can make p small.": leaks[
-            ["model", "split", "known infants", "p"]
-        ],
-        "Balanced accuracy with the random split minus leak-free, in points, on the same clips.": gaps[
-            ["model", "difference"]
-        ],
+        " (needs several folds or --train-infants), in percent. p: how often the predictions agree as"
+        " well with labels exchanged between infants, with the same device if known (needs a repeat"
+        " with all clips). With a random split, recognising infants can make p small.": leaks,
+        "Balanced accuracy with the random split minus leak-free, in points, on the same clips.": gaps,
     }
     for caption, table in tables.items():
         if len(table):
@@ -314,10 +303,9 @@ def data() -> None:
 def data_list() -> None:
     """List the corpora that can be loaded by name, and their folders."""
     for name in registry.DATASETS:
-        dataset = registry.find(name)
-        assert dataset is not None
-        say(f"{name:<20}{dataset.contents}; {dataset.licence}")
-        if dataset.files:
+        if dataset := registry.find(name):
+            say(f"{name:<20}{dataset.contents}; {dataset.licence}")
+        if dataset and dataset.files:
             folder = dataset.files.find()
             say(f"{'':<20}{folder or f'not on this machine: cryutils data fetch {name}'}")
 

@@ -234,10 +234,8 @@ def serve(
 
         app = application.application(store, hosts, run=folder)
         if folder and not app.state.models:
-            say(
-                "No model has learned from real infants, so the page detects crying and names no"
-                " reason: `cryutils run 04_cry2 --profile real` trains one."
-            )
+            what = "No model has learned from real infants, so the page names no reason"
+            say(f"{what}: `cryutils run 04_cry2 --profile real` trains one.")
         application.run(app, sockets, **tls)
 
 
