@@ -190,9 +190,6 @@ def test_at_most_an_hour_waits() -> None:
 # Exports; MongoDB's copy is in test_contract.py
 
 
-START = 1_800_000_000.0
-
-
 @pytest.fixture
 def logs(store: Store, mia: Log) -> list[Log]:
     max_ = store.add_infant("Max, \"the 'great'\"")
