@@ -50,9 +50,8 @@ def plan(
     """Return the clips of a corpus, and the seeds of each as arguments of `voice.plan`.
 
     A clip's path has no folder and no suffix yet. classes: names in `voice.STATES`. infants: at
-    least two for each class. clips_per_infant: at least 1. mostly: share of clips with their
-    infant's main label, in [0, 1]; the rest go to the classes with fewest clips. duration_s: of a
-    clip. seed: at least 0. Raises InputError for other values.
+    least two for each class. mostly: share of clips with their infant's main label, in [0, 1]; the
+    rest go to the classes with fewest clips. Raises InputError for values out of range.
 
     >>> len(plan(["hungry", "tired"], infants=4, clips_per_infant=3))
     12
@@ -168,10 +167,8 @@ def load(
 
     classes, infants, clips_per_infant, mostly, duration_s, seed: as in `plan`.
     signal, identity, interaction, session: 0 to 1, see `states.Dials`.
-    sr: samples per second.
     video: whether to write MP4 files with faces and the same voices, instead of WAV files.
     fps, size: frames per second, 1 to 120; pixels per side, even, 64 to 1024.
-    progress: whether to show a bar on a terminal or in a notebook.
     """
     structure: dict[str, Any] = {
         "classes": list(classes),

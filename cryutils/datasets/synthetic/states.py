@@ -57,9 +57,8 @@ _SESSION = {"place": 1.0, "day": 3.0, "": math.inf}
 class Dials:
     """The strength of each effect in a corpus, each in [0, 1].
 
-    signal: how much the state shapes voice and face. identity: how much the infant does.
-    interaction: as above. session: how much microphone, room, light and day vary between sessions
-    of one infant, at 1 as much as between infants.
+    session: how much microphone, room, light and day vary between sessions of one infant, at 1 as
+    much as between infants.
     """
 
     signal: float = 1.0
