@@ -54,39 +54,30 @@ def test_what_no_model_could_use_is_changed_and_listed(tmp_path, stored, read, w
     assert audio.inspect(path).doubts == ()
 
 
+CLICKED = TONE * 10 ** (-4 / 20)  # 14 dB below full scale
+CLICKED[[9000, 20000]] = 1
+CLIPPED = TONE.copy()
+for k in range(10):
+    CLIPPED[3200 * k :][:1000] = (-1) ** k
+DOUBTFUL = [
+    (CLIPPED, "31.2% of its samples are clipped; record it with less gain"),  # the third of each run on
+    (CLICKED, "a click is 14 dB above the rest; models scale both, so remove it"),
+]
+
+
+@pytest.mark.parametrize(("x", "words"), DOUBTFUL, ids=["clipped", "clicks"])
+def test_what_looks_wrong_is_listed_in_a_folder_and_left_as_it_is(tmp_path, x, words) -> None:
+    path = tmp_path / "hungry" / "anna" / "a.wav"
+    path.parent.mkdir(parents=True)
+    np.testing.assert_allclose(audio.read(write16(path, x)), np.clip(x, -1, 1), atol=1e-4)
+    assert (audio.inspect(path).changes, audio.inspect(path).doubts) == ((), (words,))
+    problems = cryutils.load(tmp_path).problems()
+    assert {(row.kind, row.item) for row in problems.itertuples()} == {("doubtful", "hungry/anna/a.wav")}
+
+
 def test_no_recording_of_donateacry_is_changed(donateacry) -> None:
     changes = [audio.inspect(clip.path).changes for clip in cryutils.load("donateacry")]
     assert set(changes) == {()}
-
-
-def test_clipped_samples_are_listed_and_left_as_they_are(tmp_path) -> None:
-    x = 3 * np.sin(2 * np.pi * 50 * T)
-    path = write16(tmp_path / "a.wav", x)
-    (doubt,) = audio.inspect(path).doubts
-    share, words = doubt.split(" of its ")
-    assert float(share.rstrip("%")) / 100 == pytest.approx(np.mean(np.abs(x) >= 1), abs=0.02)
-    assert words == "samples are clipped; record it with less gain"
-    assert audio.inspect(path).changes == ()
-    np.testing.assert_allclose(audio.read(path), np.clip(x, -1, 1), atol=1e-4)
-
-
-def test_clicks_above_a_cry_are_listed(tmp_path) -> None:
-    x = TONE * 10 ** (-4 / 20)  # 14 dB below full scale
-    for where, listed in (((), False), ((20000,), True), (range(0, 30000, 6000), True)):
-        y = x.copy()
-        y[list(where)] = 1
-        doubts = audio.inspect(write16(tmp_path / f"{len(where)}.wav", y)).doubts
-        assert [" 14 dB " in doubt for doubt in doubts] == [True] * listed
-
-
-def test_a_folder_lists_what_is_changed(tmp_path) -> None:
-    for name, x in {"offset": TONE + 0.1, "clipped": 10 * TONE * (1 + T)}.items():
-        path = tmp_path / "hungry" / name / "a.wav"
-        path.parent.mkdir(parents=True)
-        write16(path, x)
-    problems = cryutils.load(tmp_path).problems()
-    wanted = {("changed", "hungry/offset/a.wav"), ("doubtful", "hungry/clipped/a.wav")}
-    assert {(row.kind, row.item) for row in problems.itertuples()} == wanted
 
 
 # Damage, and sound that is not read
@@ -126,8 +117,7 @@ def test_packets_that_cannot_be_decoded_at_the_end_are_listed(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "name", "size"),
-    [("pcm_s16le", b"data", "<I"), ("pcm_f32le", b"data", "<I"), ("pcm_s16be", b"SSND", ">I")],
+    ("codec", "name", "size"), [("pcm_s16le", b"data", "<I"), ("pcm_s16be", b"SSND", ">I")]
 )
 def test_sound_after_the_stated_end_is_listed(tmp_path, codec, name, size) -> None:
     path = tmp_path / ("a.wav" if name == b"data" else "a.aiff")
@@ -214,17 +204,14 @@ def test_sound_and_pictures_have_one_origin(tmp_path, suffix, late) -> None:
 @pytest.mark.parametrize(("tracks", "number"), [((0.0, 0.5, 1.0), 2), ((1.0, 0.5), 1), ((1.0, 0.0), None)])
 def test_the_first_sound_track_that_is_not_silent_is_read(tmp_path, tracks, number) -> None:
     path = film(tmp_path / "a.mp4", tracks=tracks)
-    level = next(filter(None, tracks), 0.0)
+    level = next(filter(None, tracks))
     assert np.abs(audio.read(path)).max() == pytest.approx(0.7 * level, rel=0.1)
-    wanted = [f"sound track {number} of {len(tracks)}"] if number else []
-    assert [change.partition(" is read")[0] for change in audio.inspect(path).changes] == wanted
+    words = f"sound track {number} of {len(tracks)} is read, the first usable one"
+    assert audio.inspect(path).changes == ((words,) if number else ())
 
 
 def with_hole(s: float, *, hole_s: float = 20.0) -> float:
     return s + hole_s if s >= 1 else s
-
-
-HOLE = ("1 hole in its time stamps, 20.0 s in all, is read as silence",)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".ts", ".webm"])
@@ -233,28 +220,27 @@ def test_sound_and_pictures_after_a_hole_are_at_the_same_time(tmp_path, suffix) 
     times_s = click_and_flash_s(path)
     assert times_s == (pytest.approx(21.5, abs=0.045), pytest.approx(21.5, abs=0.05))
     info = audio.inspect(path)
-    assert info.changes == HOLE
+    assert info.changes == ("1 hole in its time stamps, 20.0 s in all, is read as silence",)
     assert info.samples == len(audio.read(path)) == sum(len(y) for _, y in audio.pieces(path))
     assert info.duration_s == pytest.approx(23, abs=0.06)
 
 
-def test_a_hole_in_an_ogg_file_is_silence(tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "time_s", "longer_s"),
+    [(".ogg", with_hole, 20), (".webm", lambda s: s + 2, 0)],
+    ids=["a hole", "a microphone that is on late"],
+)
+def test_a_hole_in_sound_alone_is_silence_and_a_late_start_is_none(
+    tmp_path, suffix, time_s, longer_s
+) -> None:
     x = np.tile(TONE, 3).astype(np.float32)[None]  # 2 s at 48 kHz
-    path = made_media.write(tmp_path / "a.ogg", (), [x], sr=48000, codec="libopus")
-    info = audio.inspect(made_media.retimed(path, tmp_path / "b.ogg", with_hole))
-    assert info.changes == HOLE
-    assert info.samples == pytest.approx(audio.inspect(path).samples + 20 * 48000, abs=99)
+    path = made_media.write(tmp_path / f"a{suffix}", (), [x], sr=48000, codec="libopus")
+    other = made_media.retimed(path, tmp_path / f"b{suffix}", time_s)
+    assert len(audio.read(other)) == pytest.approx(len(audio.read(path)) + longer_s * 48000, abs=99)
+    assert len(audio.inspect(other).changes) == bool(longer_s)
 
 
 def test_a_hole_of_more_than_ten_minutes_is_refused(tmp_path) -> None:
     path = made_media.retimed(film(tmp_path / "a.mkv"), tmp_path / "b.mkv", partial(with_hole, hole_s=700))
     for reading in (audio.read, video.track):
         assert "its times are damaged" in refusal(path, reading)
-
-
-def test_a_late_start_is_no_hole(tmp_path) -> None:
-    """In a browser's file, time passes before the microphone is on."""
-    x = np.tile(TONE, 3).astype(np.float32)[None]
-    path = made_media.write(tmp_path / "a.webm", (), [x], sr=48000, codec="libopus")
-    other = made_media.retimed(path, tmp_path / "b.webm", lambda s: s + 2)
-    np.testing.assert_array_equal(audio.read(other), audio.read(path))

