@@ -218,9 +218,8 @@ def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     looks = trained.seeing.examples(video.crops(corpus, fps=trained.seeing.fps, size=trained.seeing.size))
     for module, examples, model_input in ((cry2, sounds, trained.hearing), (image, looks, trained.seeing)):
         name = module.__name__.rpartition(".")[2]
-        options = {"augment": False} if module is image else {}
         with seeded(0):
-            model = module.build(model_input.shape, len(classes), filters=(8, 16), dropout=0.0, **options)
+            model = module.build(model_input.shape, len(classes), filters=(8, 16), dropout=0.0)
             if module is cry2:
                 cry2.adapt(model, examples.x)
             rows = training.batches(examples.x, truth[examples.clip], batch_size=8, seed=0)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cryutils._io import extras
-from cryutils._io.paths import project_dir, resolve, writing
+from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
 from cryutils._io.progress import say
 from cryutils.course.cli_models import export, log, predict, serve, users
 from cryutils.datasets import registry
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryutils.claims.audit import Audit
+    from cryutils.datasets.archives import Dataset, Files
 
 __all__ = ["main"]
 
@@ -105,7 +106,7 @@ def run(
       cryutils run 03_feature_validation --data FOLDER -p classes='["hungry","tired"]'
     """
     extras.require("papermill", "course", "running notebooks")
-    from cryutils.claims import every_run, tables
+    from cryutils.claims import every_run
     from cryutils.course import runner
 
     taken = ("manual", "reference", *runner.profiles())
@@ -126,13 +127,32 @@ def run(
     for notebook, error in failed.items():
         say(f"{notebook}: {error}", err=True)
     folder = jobs[0].folder
-    results = {name: table for name, table in every_run().items() if name == folder.name}
-    for line in tables.scoreboard_lines(tables.scores(results)):
-        say(line)
-    if (folder / SCOREBOARD).is_file():
-        say(f"Report: {write_report(folder)}")
+    _show({name: table for name, table in every_run().items() if name == folder.name})
     if failed:
         raise SystemExit(1)
+
+
+@cryutils.command(epilog="Example: cryutils report")
+def report() -> None:
+    """Print the scores of all runs, and write the report of each, outputs/<run>/report.html.
+
+    The report is the run's notebook 14 as a page.
+    """
+    extras.require("nbconvert", "course", "the report")
+    from cryutils.claims import every_run
+
+    _show(every_run())
+
+
+def _show(runs: dict[str, pd.DataFrame]) -> None:
+    """Print what the runs have measured, write their reports, and say where they are."""
+    from cryutils.claims import tables
+
+    for line in tables.scoreboard_lines(tables.scores(runs)):
+        say(line)
+    for run in runs:
+        if (outputs_dir() / run / SCOREBOARD).is_file():
+            say(f"Report: {write_report(outputs_dir() / run)}")
 
 
 def write_report(run: Path) -> Path:
@@ -162,6 +182,24 @@ def lab(arguments: tuple[str, ...]) -> None:
     folder, options = "course", list(arguments)
     if options and not options[0].startswith("-"):
         folder = options.pop(0)
+    same = _copy_course(folder)
+    extras.require("jupyterlab", "lab", "JupyterLab")
+    jupyter = [sys.executable, "-m", "jupyter"]
+    # JupyterLab removes the sounds of a notebook that it does not trust.
+    subprocess.run([*jupyter, "trust", *same], check=False, stdout=subprocess.DEVNULL)
+    os.chdir(resolve(folder))
+    os.execv(sys.executable, [*jupyter, "lab", "00_start_here.ipynb", *options])
+
+
+@cryutils.command("notebooks", epilog="Example: cryutils notebooks course")
+@click.argument("folder", metavar="DIR")
+def copy_notebooks(folder: str) -> None:
+    """Copy the course to the folder DIR. What is there already stays as it is."""
+    _copy_course(folder)
+
+
+def _copy_course(folder: str) -> list[str]:
+    """Copy what a folder lacks of the course; return its notebooks that are as in the course."""
     home, same = project_dir() / "notebooks", []
     for source in (*home.glob("*.ipynb"), *home.glob("quiz/*.json"), *home.glob("solutions/*.py")):
         copy = resolve(folder) / source.relative_to(home)
@@ -171,12 +209,7 @@ def lab(arguments: tuple[str, ...]) -> None:
         if copy.suffix == ".ipynb" and copy.read_bytes() == source.read_bytes():
             same.append(str(copy))
     say(f"The course is in {folder}.")
-    extras.require("jupyterlab", "lab", "JupyterLab")
-    jupyter = [sys.executable, "-m", "jupyter"]
-    # JupyterLab removes the sounds of a notebook that it does not trust.
-    subprocess.run([*jupyter, "trust", *same], check=False, stdout=subprocess.DEVNULL)
-    os.chdir(resolve(folder))
-    os.execv(sys.executable, [*jupyter, "lab", "00_start_here.ipynb", *options])
+    return same
 
 
 # Claims and audits
@@ -314,14 +347,35 @@ def data_list() -> None:
 @click.argument("name")
 def data_fetch(name: str) -> None:
     """Download the corpus NAME into the cache, unless it is on this machine."""
+    dataset, files = _downloaded(name)
+    say(f"{dataset.title}: {files.fetch()}")
+    say(f"Licence: {dataset.licence}")
+    say(f"Cite: {dataset.citation}")
+
+
+@data.command("check", epilog="Example: cryutils data check donateacry")
+@click.argument("name")
+def data_check(name: str) -> None:
+    """Compare every file of the corpus NAME with its SHA-256 checksum."""
+    _, files = _downloaded(name)
+    folder = files.fetch()
+    wrong = files.check(folder)
+    for file, what in wrong.items():
+        say(f"{folder / file}: {what}", err=True)
+    say(f"{len(files.registry()) - len(wrong)} files are right, {len(wrong)} wrong or missing.")
+    if wrong:
+        say(f"Remove these and run `cryutils data fetch {name}`.", err=True)
+        raise SystemExit(1)
+
+
+def _downloaded(name: str) -> tuple[Dataset, Files]:
+    """Return a corpus of recordings and its files. Raises InputError if there are none."""
     dataset = registry.find(name)
     if dataset is None:
         raise InputError(f"no corpus {name!r}.{near_miss(name, registry.DATASETS)}")
     if dataset.files is None:
-        raise InputError(f"{name}: it is generated when it is used; nothing to fetch.")
-    say(f"{dataset.title}: {dataset.files.fetch()}")
-    say(f"Licence: {dataset.licence}")
-    say(f"Cite: {dataset.citation}")
+        raise InputError(f"{name}: it is generated when it is used; nothing to fetch or check.")
+    return dataset, dataset.files
 
 
 @data.command("describe", epilog="Example: cryutils data describe donateacry --problems")

@@ -26,6 +26,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPo
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib import metadata
+from modulefinder import ModuleFinder
 from pathlib import Path
 from typing import Any
 
@@ -173,17 +174,20 @@ def plan(
         changed |= {key: value for key, value in values.items() if key in known[name]}
         records.require_types(changed, known[name])
         used = [_files(text) for text in (known[name] | changed).values() if isinstance(text, str)]
-        digest = hash([cells[name], changed, used, shared])
+        code = [cell.source for cell in cells[name] if cell.cell_type == "code"]
+        library = {str(file): file_digest(file) for file in sources("\n".join(code))}
+        text = [cell.source for cell in cells[name]]
+        digest = hash([text, changed, used, library, shared])
         jobs.append(Job(name, path, folder, changed, digest, rows[name].get("after", ())))
     return jobs
 
 
-def _cells(path: Path) -> list[str]:
-    """Return the text of each cell of a notebook."""
+def _cells(path: Path) -> list[Any]:
+    """Return the cells of a notebook."""
     import nbformat
 
     try:
-        return [cell.source for cell in nbformat.read(path, as_version=4).cells]
+        return list(nbformat.read(path, as_version=4).cells)
     except (AttributeError, KeyError, TypeError, ValueError, nbformat.ValidationError) as error:
         raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
 
@@ -195,13 +199,30 @@ def _require_known(names: Iterable[str], known: Collection[str], where: str) -> 
 
 
 def _shared() -> list[Any]:
-    """Return what all notebooks depend on: library, stored data and results, versions, weights."""
+    """Return what all notebooks depend on: stored data and results, versions and weights."""
     home = project_dir()
-    folders = (_LIBRARY, _LIBRARY.with_name("crydecode"), home / "data", home / "outputs" / "reference")
-    files = {name: digest for folder in folders for name, digest in digests(folder).items()}
-    files = {name: files[name] for name in files if not name.startswith(("cryutils/course", "data/profiles"))}
+    stored = digests(home / "data") | digests(home / "outputs" / "reference")
+    files = {name: digest for name, digest in stored.items() if not name.startswith("data/profiles")}
     installed = {key: value for key, value in versions(home).items() if key != "commit"}
     return [files, installed, _files(str(weights_dir() or ""))]
+
+
+def sources(code: str, library: Path = _LIBRARY.parent) -> list[Path]:
+    """Return the files of the library that `code` imports, directly or indirectly.
+
+    These are modules, and the scripts and tables beside them. library: the folder that contains the
+    packages cryutils and crydecode.
+    """
+    code = re.sub(r"(?m)^(\s*)[!%].*", r"\1pass", code)  # IPython's commands
+    lazy = [f"import {name}" for name in set(re.findall(r"\bcryutils\.[a-z_]+", code))]
+    finder = ModuleFinder([str(library)])
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "cells.py")
+        script.write_text("\n".join([code, *lazy]), encoding="utf-8")
+        finder.run_script(str(script))
+    found = [vars(module)["__file__"] for module in finder.modules.values()]
+    files = {Path(path) for path in found if path and Path(path).is_relative_to(library)}
+    return sorted(files | {path for file in files for path in file.parent.glob("*.[!p]*")})
 
 
 def _files(text: str) -> list[parallel.Identity]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,17 +15,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.records import run_dir
-from cryutils.claims.tables import ENSEMBLES, METRICS, PAIRS, WITHOUT_SOUND
-from cryutils.plots.models import name_rows, scores_by_split
+from cryutils.claims.tables import METRICS, WITHOUT_SOUND
+from cryutils.plots.models import scores_by_split
 from cryutils.plots.palette import COLOURS, SPLITS
-from cryutils.words import SPLITS as SPLIT_NAMES
 
 # Fonts of systems and of Debian's packages for scripts that DejaVu Sans lacks.
 _OTHER_SCRIPTS = r"Sans (CJK|KR|SC|Devanagari)|NanumGothic$|SD Gothic|PingFang|Malgun|YaHei|Zen Hei"
@@ -144,40 +142,3 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:
     ax.tick_params(axis="x", rotation=30)
     ax.tick_params(axis="y", rotation=0)
     return ax
-
-
-def table3(table: pd.DataFrame, *, majority: Mapping[str, float]) -> Figure:
-    """Draw Table 3: accuracy under three splits, one panel per pair of states, one row per model.
-
-    table: columns `condition` (the pair) and `model`, as in the results, `split` (as in
-    `claims.SPLITS`), `value`, `low` and `high` (NaN if missing); shares 0-1. majority: the share of
-    each pair's most common class.
-    """
-    pairs = [pair for pair in PAIRS if pair in set(table.condition)]
-    models = [model for model in ENSEMBLES if model in set(table.model)]
-    columns = min(2, len(pairs))
-    lines = -(-len(pairs) // columns)
-    fig, axes = plt.subplots(
-        lines,
-        columns,
-        figsize=(9, 1.2 + lines * (0.8 + 0.38 * len(models))),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout=ConstrainedLayoutEngine(wspace=0.06),
-    )
-    for pair, ax in zip(pairs, axes.flat, strict=False):
-        heights = dict(zip(models, name_rows(ax, [ENSEMBLES[m] for m in models]), strict=True))
-        for (split, words), lift in zip(SPLIT_NAMES.items(), (0.24, 0, -0.24), strict=True):
-            part, colour = table[(table.condition == pair) & (table.split == split)], COLOURS[split]
-            y = [heights[model] + lift for model in part.model]
-            low, high = part.low.to_numpy(float), part.high.to_numpy(float)
-            ax.hlines(y, low, high, color=colour, lw=3, alpha=0.35)
-            ax.plot(part.value, y, "o", color=colour, ms=5.5, label=words)
-        if pair in majority:
-            ax.axvline(majority[pair], color=COLOURS["chance"], ls="--", lw=1.2, label="most common class")
-        ax.set(title=PAIRS[pair], xlim=(0, 1.03))
-    for ax in axes[-1]:
-        ax.set_xlabel("accuracy")
-    fig.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
-    return fig

@@ -137,7 +137,7 @@ def test_what_results_depend_on_counts_and_outputs_do_not(
         "weights by a parameter": (apart / "own.h5").touch,
         "weights in the folder": (apart / "weights" / "resnet50_notop.h5").touch,
         "stored data": (project / "data" / "gate.json").touch,
-        "the library": lambda: monkeypatch.setattr(runner, "_LIBRARY", project / "data" / "profiles"),
+        "the library": lambda: monkeypatch.setattr(runner, "sources", lambda _: [apart / "a.wav"]),
         "a package": new_version,
         "a cell": lambda: notebook("02_second", "1 + 1", parameters='data = "own"\n'),
     }
@@ -153,6 +153,32 @@ def test_what_results_depend_on_counts_and_outputs_do_not(
     nbformat.write(content, path)
     assert jobs("02")[0].fingerprint == seen[-1]
     assert jobs("02", values={"data": "synthetic"})[0].fingerprint != seen[-1]
+
+
+def test_of_the_library_a_notebook_depends_on_what_it_imports(tmp_path: Path) -> None:
+    for name, text in {
+        "__init__.py": "from cryutils.errors import InputError",
+        "errors.py": "",
+        "audio/__init__.py": "from .files import read",
+        "audio/files.py": "def read():\n    import cryutils.video",
+        "audio/unused.py": "",
+        "video/__init__.py": "",
+        "video/faces.json": "{}",
+    }.items():
+        path = tmp_path / "cryutils" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def names(code: str) -> list[str]:
+        files = runner.sources(code, tmp_path)
+        return [path.relative_to(tmp_path / "cryutils").as_posix() for path in files]
+
+    video = ["video/__init__.py", "video/faces.json"]
+    audio = ["__init__.py", "audio/__init__.py", "audio/files.py", "errors.py", *video]
+    assert names("%pip install x\nfrom cryutils import audio") == audio
+    assert names("import cryutils\ncryutils.audio.read()") == audio
+    assert names("import cryutils.video") == ["__init__.py", "errors.py", *video]
+    assert names("import numpy") == []
 
 
 # Runs

@@ -43,7 +43,6 @@ FIGURES: dict[str, tuple[tuple[Any, ...], bool, dict[str, Any]]] = {
     "model_scores": ((SCORES.set_index(["model", "split"]),), True, {"chance": 0.25}),
     "scoreboard": ((BOARD.assign(published=0.5, commonest=0.3, **ABOUT),), False, {}),
     "spectrogram": ((LEVEL,), True, {"sr": SR, "hop_length": HOP}),
-    "table3": ((SCORES,), False, {"majority": {"total": 0.5}}),
     "waveform": ((TONE,), True, {"sr": SR}),
 }
 # Pictures have titles alone; the others are no figures, but the parts of all.
