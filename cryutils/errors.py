@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["NO_MEMORY", "InputError", "near_miss", "printable", "require_counts"]
-
 # The name of a file has up to 255 bytes and its path 4096; each may be escaped as four characters.
 _OVERLONG = re.compile(r"[^\s/]{1021,}|\S{16385,}")
 NO_MEMORY = "it needs more memory than there is; cut it into shorter files"

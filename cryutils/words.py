@@ -2,25 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "ANY",
-    "BASELINES",
-    "CALM",
-    "CLASSIFIERS",
-    "GAP",
-    "NAMES",
-    "NO_CRY",
-    "PROBABLE",
-    "QUIET",
-    "SPLITS",
-    "UNSURE",
-    "answer",
-    "name",
-    "remark",
-    "said",
-    "spent",
-]
-
 CLASSIFIERS = {  # of Paper A's Table 2
     "svm": "SVM",
     "nb": "Naïve Bayes",

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from cryutils.claims.audit import Audit
     from cryutils.datasets.archives import Dataset, Files
 
-__all__ = ["main"]
-
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 SCOREBOARD = "notebooks/14_scoreboard.ipynb"  # of a run
 

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from crydecode.store import Store
     from cryutils.inference.predict import Predictor
 
-__all__ = ["export", "log", "predict", "serve", "users"]
-
 _TYPES = "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)"
 _run_option = click.option("--run", help="Run that trained the models (default: the newest on real infants).")
 _USED = {"both": "sound and face", "audio": "sound", "image": "face"}

@@ -50,8 +50,6 @@ from cryutils.datasets import manifest, registry
 from cryutils.datasets.folder import walk
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["Job", "chosen", "contents", "notebooks", "plan", "profiles", "run"]
-
 _LIBRARY = Path(__file__).parents[1]
 # The user's settings, which would change what a notebook computes and shows.
 _FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")

@@ -22,8 +22,6 @@ from cryutils._io.paths import cache_dir, data_dir, explain_write_errors, file_d
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 
-__all__ = ["Dataset", "Files"]
-
 
 @dataclass
 class Files:

@@ -34,8 +34,6 @@ from cryutils.audio.spectral import mel_db, resample
 from cryutils.datasets.corpus import Clip, Problem
 from cryutils.errors import printable
 
-__all__ = ["merge_copies"]
-
 Array = npt.NDArray[np.float32]
 Times = npt.NDArray[np.int32]
 

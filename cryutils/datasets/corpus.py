@@ -22,18 +22,6 @@ from cryutils.errors import InputError, near_miss
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "SESSION_GAP_S",
-    "Clip",
-    "Corpus",
-    "Problem",
-    "contradictions",
-    "first_spellings",
-    "name_key",
-    "number_sessions",
-    "one_spelling",
-]
-
 SESSION_GAP_S = 600.0  # a longer pause starts a new session
 
 

@@ -13,8 +13,6 @@ from typing import Any
 from cryutils.datasets.archives import Dataset, Files
 from cryutils.errors import InputError
 
-__all__ = ["DATASET", "fields"]
-
 COMMIT = "537b4bd8b9e8fa30368296b3abedae7343c47fc5"
 
 

@@ -20,8 +20,6 @@ from cryutils.datasets.archives import Dataset, Files
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.errors import InputError
 
-__all__ = ["AGES", "DATASET", "FILES", "UPLOADS", "load", "parse_name"]
-
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
 FILES = Files(
     name="donateacry",

@@ -25,8 +25,6 @@ from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions, one_spelling
 from cryutils.errors import InputError, printable
 
-__all__ = ["clips_of", "corpus_of", "load", "walk"]
-
 Named: TypeAlias = Callable[[str], dict[str, Any]]
 
 # Names of hidden and system folders, such as @eaDir, #recycle, $RECYCLE.BIN and __MACOSX.

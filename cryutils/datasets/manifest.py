@@ -20,8 +20,6 @@ from cryutils.errors import InputError, printable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["files", "is_manifest", "load"]
-
 REQUIRED = ("file", "label", "infant")
 OPTIONAL = ("session", "start_s", "sex", "age", "device")
 _LATEST_S = 4102444800  # 2100; a time in ms is later

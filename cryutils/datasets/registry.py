@@ -17,8 +17,6 @@ from cryutils.datasets.archives import Dataset
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["DATASETS", "find", "is_synthetic", "load", "title"]
-
 # Module and name of each `Dataset`, imported on first use.
 DATASETS = {
     "synthetic": "cryutils.datasets.synthetic.generator:DATASET",

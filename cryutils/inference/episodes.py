@@ -15,8 +15,6 @@ from cryutils.inference.readings import HOP_S, Kind, verdict
 from cryutils.models.gate import CRY_PAUSE_S
 from cryutils.words import UNSURE
 
-__all__ = ["EPISODE_PAUSE_S", "Episodes", "Sums"]
-
 EPISODE_PAUSE_S = 60.0  # the longest time without crying within an episode
 
 

@@ -27,8 +27,6 @@ from cryutils.models.inputs import SoundInput, picture_problem, sound_problem
 from cryutils.video import faces
 from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
-__all__ = ["DRAWN", "TOO_QUIET", "Answer", "Predictor", "fuse", "hear", "named"]
-
 Array = npt.NDArray[np.float32]
 # Times in s, float64 (frames,), and probabilities, float32 (frames, classes), of usable frames.
 Looks: TypeAlias = tuple[npt.NDArray[np.float64], Array]

@@ -14,8 +14,6 @@ from enum import StrEnum
 from cryutils._io.paths import project_dir
 from cryutils.words import UNSURE
 
-__all__ = ["HOP_S", "Kind", "Reading", "actions", "verdict"]
-
 HOP_S = 0.5  # from one reading to the next
 _SURE = 0.5  # at least as probable as all other states together
 

@@ -22,8 +22,6 @@ from cryutils.errors import InputError, near_miss
 from cryutils.models.export import NOTEBOOKS, Lite, at_temperature, read_card, write_card
 from cryutils.models.inputs import PictureInput, SoundInput
 
-__all__ = ["PARTS", "Part", "export_model", "find_run", "open_model", "runs_with_models"]
-
 Array = npt.NDArray[np.float32]
 Input = TypeVar("Input", SoundInput, PictureInput)
 

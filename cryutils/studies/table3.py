@@ -28,8 +28,6 @@ from cryutils.studies.embeddings import embed
 if TYPE_CHECKING:
     from cryutils.datasets.corpus import Corpus
 
-__all__ = ["ROWS", "SPLITS", "Streams", "differences", "gather", "of_corpus", "pairs", "patches"]
-
 Array = npt.NDArray[np.float32]
 
 SPLITS = (Split.RANDOM_FRAMES, Split.RANDOM, Split.LEAK_FREE)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from IPython.display import Audio
     from matplotlib.figure import Figure
 
-__all__ = ["Answers", "Sound", "asset", "listen", "picture", "still_html"]
-
 TOP_KHZ = 8.0  # above a cry's formants
 DASHES = ("-", "--", ":", "-.")  # so that lines also differ without colour
 STILL_SR = 8000

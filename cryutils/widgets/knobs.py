@@ -18,8 +18,6 @@ import ipywidgets
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PICTURE", "Knobs", "drawing", "figure_png", "knobs"]
-
 drawing = threading.RLock()
 PICTURE = {"align_self": "flex-start", "max_width": "100%"}  # otherwise a box stretches it
 

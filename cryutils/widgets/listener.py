@@ -28,8 +28,6 @@ from cryutils.words import ANY, CALM, GAP
 if TYPE_CHECKING:
     from cryutils.widgets.monitor import Monitor
 
-__all__ = ["Listener", "Writer"]
-
 RATES_HZ = (8_000, 192_000)  # of a sound card
 BLOCK_S = 2  # most sound in one message; the page sends a quarter of a second
 LONGEST_SIDE = 1920  # pixels of a picture; the page sends 320

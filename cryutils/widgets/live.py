@@ -20,8 +20,6 @@ from cryutils.widgets.listener import Listener
 if TYPE_CHECKING:
     from cryutils.widgets.monitor import Monitor
 
-__all__ = ["LiveAnalysis"]
-
 
 class LiveAnalysis(anywidget.AnyWidget):
     """A widget that sends the page's microphone and camera to a monitor and shows its readings.

@@ -43,8 +43,6 @@ from cryutils.models.inputs import DEAD_S, PictureInput, SoundInput, is_dead
 from cryutils.video import faces, tracks
 from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
-__all__ = ["KEPT_S", "PATIENCE_S", "Models", "Monitor", "Ring", "replay"]
-
 Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 Event = tuple[float, bool, tuple[Any, ...]]  # time in s, whether it is sound, arguments of `push_*`

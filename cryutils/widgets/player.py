@@ -22,8 +22,6 @@ from cryutils.errors import InputError
 from cryutils.widgets.clip_view import Answers, Sound, asset, picture, still_html
 from cryutils.widgets.knobs import drawing
 
-__all__ = ["CryPlayer"]
-
 VIDEO_BYTES = 8_000_000  # of a larger video only the sound is sent to the page
 
 

@@ -15,8 +15,6 @@ import numpy.typing as npt
 
 from cryutils.audio import spectral, stress
 
-__all__ = ["KINDS", "distractor"]
-
 Samples = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 

@@ -22,8 +22,6 @@ import numpy.typing as npt
 
 from cryutils.datasets.synthetic.states import Parameters
 
-__all__ = ["HEAD", "MIDDLE", "SPAN", "Pose", "Sprites", "backdrop", "draw", "grains"]
-
 Plane = npt.NDArray[np.floating[Any]]
 Picture = npt.NDArray[np.uint8]
 

@@ -18,8 +18,6 @@ from cryutils.datasets.synthetic.states import FACES, Parameters
 from cryutils.datasets.synthetic.voice import RATE, CryPlan
 from cryutils.errors import InputError
 
-__all__ = ["FacePlan", "check", "frames", "plan"]
-
 Frame = npt.NDArray[np.uint8]
 Contour = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]

@@ -25,8 +25,6 @@ from cryutils.datasets.synthetic import face, voice
 from cryutils.datasets.synthetic.states import Dials
 from cryutils.errors import InputError, near_miss
 
-__all__ = ["CLASSES", "DATASET", "FACES", "VERSION", "load", "plan"]
-
 # Raise these when the same parameters give different files, so that no outdated file is read from
 # the cache. There are two, because changed faces need no new voices.
 VERSION = 2

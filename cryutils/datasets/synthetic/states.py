@@ -41,8 +41,6 @@ import numpy.typing as npt
 
 from cryutils.errors import InputError
 
-__all__ = ["FACES", "PLAIN", "STATES", "VOICES", "Dials", "Effects", "Parameters"]
-
 Values = npt.NDArray[np.float64]
 
 # The states' offsets are about as large as the standard deviation between infants. With twice these

@@ -24,10 +24,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from cryutils.datasets.synthetic.states import PLAIN, STATES, VOICES, Dials, Parameters
+from cryutils.datasets.synthetic.states import PLAIN, VOICES, Dials, Parameters
+from cryutils.datasets.synthetic.states import STATES as STATES
 from cryutils.errors import InputError
-
-__all__ = ["STATES", "CryPlan", "plan", "render"]
 
 Samples = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
