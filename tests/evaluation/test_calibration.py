@@ -14,15 +14,15 @@ TWO = np.array([[0.9, 0.1], [0.9, 0.1], [0.35, 0.65], [0.35, 0.65]])
 
 
 def test_calibration_error_and_diagram_of_a_case_by_hand() -> None:
-    # At 0.9 both are right (off by 0.1), at 0.65 one of two (off by 0.15).
-    truth, infants = np.array([0, 0, 1, 0]), ["a", "b", "a", "b"]
-    assert calibration.expected_calibration_error(TWO, truth) == pytest.approx(0.125)
-    table = calibration.reliability(TWO, truth, infants)
+    # At 0.9 both are right (off by 0.1), at 0.65 one of two (off by 0.15); the last has no answer.
+    p, truth = np.vstack([TWO, [np.nan] * 2]), np.array([0, 0, 1, 0, 1])
+    assert calibration.expected_calibration_error(p, truth) == pytest.approx(0.125)
+    table = calibration.reliability(p, truth, [*"ababc"])
     assert table.clips.tolist() == [2, 2] and table.infants.tolist() == [2, 2]
     assert table.confidence.tolist() == pytest.approx([0.65, 0.9])
     assert table.accuracy.tolist() == [0.5, 1.0]
     assert table.low.tolist() == pytest.approx([0.6, 0.8])
-    alone = calibration.reliability(TWO, truth, ["a", "a", "b", "c"])
+    alone = calibration.reliability(p, truth, [*"aabcd"])
     assert alone.accuracy_low.isna().tolist() == [False, True], "a bin of one infant"
 
 
@@ -30,38 +30,21 @@ def test_chance_of_two_infants_by_hand() -> None:
     # Gaps of 0.1, 0.1 and 0.35, -0.65, in bins of their own. One infant's: summed, then the sign
     # doesn't matter. Of two infants with one of each: 0.2 or 0, and 0.3 or 1, together.
     truth = np.array([0, 0, 1, 0])
-    two = calibration.chance_errors(TWO, truth, ["a", "b", "a", "b"])
+    two = calibration.chance_errors(TWO, truth, [*"abab"])
     assert sorted({round(float(each), 6) for each in two}) == pytest.approx([0.125, 0.25])
-    missing, y = np.vstack([TWO, [np.nan] * 2]), np.append(truth, 0)
-    alone = calibration.chance_errors(missing, y, ["a"] * 5)
-    assert alone == pytest.approx(np.full(1000, 0.125))
+    assert calibration.chance_errors(TWO, truth, [*"aaaa"]) == pytest.approx(np.full(1000, 0.125))
 
 
 def test_the_temperature_of_equal_answers_has_a_closed_form() -> None:
     # Says 0.9 each time and is right 7 times in 10: the best it can say is 0.7.
-    p, truth = np.tile([0.9, 0.1], (10, 1)), np.array([0] * 7 + [1] * 3)
-    best = calibration.temperature(p, truth)
+    p = np.vstack([np.tile([0.9, 0.1], (10, 1)), [np.nan] * 2])
+    best = calibration.temperature(p, np.array([0] * 7 + [1] * 4))
     assert best == pytest.approx(logit(0.9) / logit(0.7), rel=1e-4)
-    assert export.at_temperature(p, best)[0, 0] == pytest.approx(0.7, abs=1e-4)
+    again = export.at_temperature(p, best)
+    assert again[0, 0] == pytest.approx(0.7, abs=1e-4) and np.isnan(again[-1]).all()
 
 
-def test_what_has_no_answer_is_no_forecast() -> None:
-    truth = np.array([0, 0, 1, 0])
-    missing = np.vstack([TWO, [np.nan, np.nan]])
-    with_gap, infants = np.append(truth, 1), ["a", "b", "a", "b", "c"]
-    assert calibration.expected_calibration_error(missing, with_gap) == pytest.approx(0.125)
-    assert calibration.temperature(missing, with_gap) == calibration.temperature(TWO, truth)
-    assert calibration.reliability(missing, with_gap, infants).clips.sum() == 4
-    assert np.isnan(export.at_temperature(missing, 2.0)[4]).all()
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: calibration.temperature([[0.5, 0.6]], np.array([0])), "sum to 1"),
-        (lambda: calibration.temperature([[np.nan] * 2], np.array([0])), "no clip has an answer"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(call, words) -> None:
+@pytest.mark.parametrize(("p", "words"), [([0.5, 0.6], "sum to 1"), ([np.nan] * 2, "no clip has an answer")])
+def test_what_makes_no_sense_is_refused(p, words) -> None:
     with pytest.raises(InputError, match=words):
-        call()
+        calibration.temperature([p], np.array([0]))

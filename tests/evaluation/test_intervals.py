@@ -82,77 +82,56 @@ def test_what_repeats_differ_by_widens_the_interval_and_one_repeat_tells_nothing
 
 def test_a_class_of_one_infant_has_no_interval_and_says_why() -> None:
     predicted, truth, infants = clips({"a": [(0, 2, 0)], "b": [(0, 1, 1)], "c": [(1, 3, 1)]})
-    labels = np.array(["hungry", "tired"])[truth]
-    result = interval(predicted, labels, infants)
-    assert (result.low, result.high, result.se) == (None, None, None)
-    assert result.value == pytest.approx(0.75)
+    result = interval(predicted, np.array(["hungry", "tired"])[truth], infants)
+    assert (result.value, result.low, result.high, result.se) == (0.75, None, None, None)
     assert str(result) == f"0.75 (no interval: {result.reason})"
     assert "class 'tired' comes from one infant" in result.reason
-    enough = interval(predicted, labels, infants, metric="accuracy")
+    enough = interval(predicted, truth, infants, metric="accuracy")
     assert str(enough) == f"{enough.value:.2f} [{enough.low:.2f}, {enough.high:.2f}]"
-
-
-def test_wrong_input_is_one_line() -> None:
-    predicted, truth, infants = clips({"a": [(0, 1, 1)], "b": [(0, 1, 1)]})
     with pytest.raises(InputError, match="3 predictions"):
         interval(predicted[:3], truth, infants)
     with pytest.raises(InputError, match="Did you mean accuracy"):
         interval(predicted, truth, infants, metric="acuracy")
 
 
-@given(st.data())
-def test_a_score_lies_in_its_interval_and_that_within_what_it_can_be(data) -> None:
-    cells = data.draw(
-        st.lists(
-            st.tuples(st.sampled_from("abcdef"), st.integers(0, 2), st.integers(-1, 3), st.integers(-1, 3)),
-            min_size=1,
-            max_size=25,
-        )
-    )
-    cells += [(infant, k, k, 0) for k in range(3) for infant in "xy"]
-    infants, truth, a, b = zip(*cells, strict=True)
-    metric = data.draw(st.sampled_from(["balanced_accuracy", "accuracy", "macro_f1"]))
-    first, second = (interval(np.array(p), np.array(truth), infants, metric=metric) for p in (a, b))
+# An infant, a class, and the answers of two models: other numbers are no answer.
+CELL = st.tuples(st.sampled_from("abcdef"), st.integers(0, 2), st.integers(-1, 3), st.integers(-1, 3))
+
+
+@given(
+    st.lists(CELL, min_size=1, max_size=25), st.sampled_from(["balanced_accuracy", "accuracy", "macro_f1"])
+)
+def test_a_score_lies_in_its_interval_and_that_within_what_it_can_be(cells, metric) -> None:
+    cells = [*cells, *((infant, k, k, 0) for k in range(3) for infant in "xy")]
+    infants, *columns = zip(*cells, strict=True)
+    truth, a, b = map(np.array, columns)
+    first, second = (interval(p, truth, infants, metric=metric) for p in (a, b))
     for result in (first, second):
         assert 0 <= result.low <= result.value <= result.high <= 1
         assert result.low < result.high
-    gain, loss = (
-        interval(np.array(p), np.array(truth), infants, metric=metric, rival=np.array(q))
-        for p, q in ((a, b), (b, a))
-    )
+    gain, loss = (interval(p, truth, infants, metric=metric, rival=q) for p, q in ((a, b), (b, a)))
     assert gain.value == pytest.approx(first.value - second.value)
     assert -1 <= gain.low <= gain.value <= gain.high <= 1
     assert (loss.low, loss.high) == pytest.approx((-gain.high, -gain.low))
 
 
 def test_macro_f1_is_scikit_learns_with_a_jackknife_by_hand_and_no_answer_is_wrong() -> None:
-    y = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2, 0])
-    infants = np.array(list("abcabcabcd"))
-    for predicted in np.array([[0, 1, 1, 1, 2, 0, 0, 2, 2, 0], [0, 1, -1, 1, 2, 0, 0, 2, 2, -1]]):
+    y, predicted = np.array([[0, 0, 1, 1, 2, 2, 0, 1, 2, 0], [0, 1, -1, 1, 2, 0, 0, 2, 2, -1]])
+    infants = np.array([*"abcabcabcd"])
 
-        def f1(clips: np.ndarray, predicted: np.ndarray = predicted) -> float:
-            return f1_score(y[clips], predicted[clips], labels=[0, 1, 2], average="macro")
+    def f1(part: np.ndarray) -> float:
+        return f1_score(y[part], predicted[part], labels=[0, 1, 2], average="macro")
 
-        estimate = interval(predicted, y, infants, metric="macro_f1")
-        without = [f1(infants != name) for name in "abcd"]
-        assert estimate.value == pytest.approx(f1(infants != ""))
-        assert estimate.se == pytest.approx(np.sqrt(3 * np.var(without)))
-
-
-def ranked(seed: int, *, infants: int = 12, signal: float = 1.0) -> tuple[np.ndarray, ...]:
-    """Return scores (clips, 3), truth and infants, each infant with its own leaning."""
-    rng = np.random.default_rng(seed)
-    whose = np.repeat(np.arange(infants), 4)
-    truth = np.concatenate([np.arange(3), rng.integers(0, 3, 4 * infants - 3)])
-    leaning = rng.normal(0, 0.7, (infants, 3))[whose]
-    return rng.normal(0, 1, (4 * infants, 3)) + leaning + signal * np.eye(3)[truth], truth, whose
+    estimate = interval(predicted, y, infants, metric="macro_f1")
+    assert estimate.value == pytest.approx(f1(infants != ""))
+    assert estimate.se == pytest.approx(np.sqrt(3 * np.var([f1(infants != name) for name in "abcd"])))
 
 
 def test_pairs_are_of_one_fold_and_a_clip_without_an_answer_ties() -> None:
-    scores, truth, infants = ranked(1)
-    scores = scores.round(1)
+    rng, infants = np.random.default_rng(1), np.repeat(np.arange(12), 4)
+    truth, fold = rng.permutation(np.arange(48) % 3), rng.integers(0, 3, 48)
+    scores = (rng.normal(size=(48, 3)) + np.eye(3)[truth]).round(1)
     scores[[0, 7, 20]] = np.nan
-    fold = np.random.default_rng(1).integers(0, 3, len(truth))
     folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(3)]
 
     def area(part: np.ndarray) -> float:

@@ -47,7 +47,6 @@ def test_labels_are_exchanged_only_within_a_stratum(phones_per_infant: int) -> N
         test = permutation_test({"phone": phone}, labels, infants, permutations=99, strata=strata)
         assert test.p_values == {"phone": p}
     order = permutation_order(infants, np.random.default_rng(0), names)
-    assert sorted(order) == list(range(len(infants)))
     np.testing.assert_array_equal(phone[order], phone)
     assert pd.Series(infants[order]).groupby(infants).nunique().eq(1).all()
     assert (infants[order] != infants).any()
