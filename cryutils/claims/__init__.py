@@ -4,7 +4,6 @@ from cryutils.words import SPLITS
 
 from . import tables
 from .records import (
-    Result,
     begin,
     benchmark_output,
     every_run,

@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,41 +37,32 @@ if TYPE_CHECKING:
     from cryutils.evaluation.permutation import PermutationTest
 
 STAGING = ".running"
-_COLUMNS = ("study", "condition", "feature", "model", "rival", "metric")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """One measured number. Texts are "" and numbers None where a column does not apply."""
-
-    study: str  # what the number is part of, such as "feature_validation" or "table3"
-    condition: str = ""  # a pair of states, a disturbance with its level, or a class
-    feature: str = ""
-    model: str = ""
-    rival: str = ""  # if not "", `value` is the model's score minus this model's
-    metric: str
-    split: str = ""  # a key of `SPLITS`
-    data: str  # the corpus
-    value: float
-    low: float | None = None  # ends of the interval
-    high: float | None = None
-    n: int | None = None  # test clips, and the infants in them
-    n_infants: int | None = None
-    trainings: int | None = None  # of networks, each with another seed and other splits
-    permutations: int | None = None  # behind a p-value, which is at least 1 / (permutations + 1)
-    notebook: str
-    seed: int | None = None
-
-
-_ABOUT = ("study", "condition", "feature", "model")  # columns of predictions
-_FIELDS = tuple(field.name for field in fields(Result))
-_NUMBERS = ("value", "low", "high")
-_COUNTS = ("n", "n_infants", "trainings", "permutations", "seed")
+# The columns of a result. Texts are "" and numbers None where one does not apply.
+_COLUMNS = (  # its key
+    "study",  # what the number is part of, such as "feature_validation" or "table3"
+    "condition",  # a pair of states, a disturbance with its level, or a class
+    "feature",
+    "model",
+    "rival",  # if not "", `value` is the model's score minus this model's
+    "metric",
+)
+_NUMBERS = ("value", "low", "high")  # low and high: ends of the interval
+_COUNTS = (
+    "n",  # test clips, and the infants in them
+    "n_infants",
+    "trainings",  # of networks, each with another seed and other splits
+    "permutations",  # behind a p-value, which is at least 1 / (permutations + 1)
+    "seed",
+)
+# split: a key of `SPLITS`. data: the corpus.
+_FIELDS = (*_COLUMNS, "split", "data", *_NUMBERS, *_COUNTS[:-1], "notebook", "seed")
 _NEEDED = {"study", "metric", "data", "value", "notebook"}
+_ABOUT = ("study", "condition", "feature", "model")  # columns of predictions
 
 
-def _checked(row: Mapping[str, Any]) -> Result:
-    """Return a result with the fields in `row`. Raises InputError for a wrong or missing one."""
+def checked(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a result with its key and every column. Raises InputError for a wrong or missing one."""
     values: dict[str, Any] = {}
     for name in _FIELDS:
         value, is_number = row.get(name), name in (*_NUMBERS, *_COUNTS)
@@ -85,7 +76,7 @@ def _checked(row: Mapping[str, Any]) -> Result:
         if not valid:
             raise InputError(f"{name}: {value!r} is no value of a result.")
         values[name] = value
-    return Result(**values)
+    return {"key": key(values), **values}
 
 
 def key(columns: Mapping[str, Any]) -> str:
@@ -106,7 +97,7 @@ def key(columns: Mapping[str, Any]) -> str:
 class _Notebook:
     name: str
     seed: int | None
-    results: dict[tuple[str, ...], Result]
+    results: dict[tuple[str, ...], dict[str, Any]]
     predictions: dict[tuple[Any, ...], pd.DataFrame]
 
 
@@ -185,7 +176,7 @@ def record(value: float | Interval | PermutationTest | pd.DataFrame, *metrics: s
         Scores of a table; by default all of `evaluation.score` and precision, recall and F1 of each
         class.
     **columns
-        Fields of `Result`; study, metric and data are needed. Raises InputError for other columns, a
+        Columns of a result; study, metric and data are needed. Raises InputError for other columns, a
         number that is not finite, or a call before `begin`.
 
     Examples
@@ -208,8 +199,8 @@ def record(value: float | Interval | PermutationTest | pd.DataFrame, *metrics: s
     if hasattr(number, "n_infants"):  # an interval
         columns = number.row() | columns
         number = columns.pop("value")
-    result = _checked({**columns, "notebook": notebook.name, "seed": notebook.seed, "value": number})
-    place = *(getattr(result, name) for name in _COLUMNS), result.split, result.data
+    result = checked({**columns, "notebook": notebook.name, "seed": notebook.seed, "value": number})
+    place = tuple(result[name] for name in (*_COLUMNS, "split", "data"))
     notebook.results[place] = result
 
 
@@ -237,7 +228,7 @@ def _record_answers(table: pd.DataFrame, metrics: tuple[Any, ...], columns: Any)
 
 
 def record_table(table: pd.DataFrame, **columns: Any) -> None:
-    """Collect each row of `table`, with fields of `Result`, and `columns` for all. NaN: missing."""
+    """Collect each row of `table`, with columns of a result, and `columns` for all. NaN: missing."""
     for _, row in table.astype(object).iterrows():
         record(**row.dropna(), **columns)
 
@@ -268,20 +259,14 @@ def _store(table: pd.DataFrame, folder: str, **options: Any) -> None:
         table.to_parquet(part, index=False, compression="zstd", compression_level=19, **options)
 
 
-def _dump(rows: Iterable[Result], path: Path) -> None:
+def _dump(rows: Iterable[dict[str, Any]], path: Path) -> None:
     with writing(path) as part:
-        content = json.dumps(list(map(_columns, rows)), indent=1)
-        part.write_text(f"{content}\n", encoding="utf-8")
+        part.write_text(json.dumps(list(rows), indent=1) + "\n", encoding="utf-8")
 
 
-def _columns(row: Result) -> dict[str, Any]:
-    columns = asdict(row)
-    return {"key": key(columns), **columns}
-
-
-def table(rows: Iterable[Result]) -> pd.DataFrame:
-    """Return results as a table: the key, then the fields of `Result`."""
-    frame = pd.DataFrame(map(_columns, rows), columns=["key", *_FIELDS])
+def table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Return results as a table: the key, then each column of a result."""
+    frame = pd.DataFrame(rows, columns=["key", *_FIELDS])
     return frame.astype(dict.fromkeys(_NUMBERS, "float64") | dict.fromkeys(_COUNTS, "Int64"))
 
 
@@ -362,16 +347,16 @@ def merge(folder: Path, notebooks: Iterable[str]) -> None:
     keep, rows = set(notebooks), []
     for path in sorted((folder / "results").glob("*.json")):
         try:
-            rows += [row for row in read_results(path) if row.notebook in keep]
+            rows += [row for row in read_results(path) if row["notebook"] in keep]
         except InputError:
             path.unlink()
     _dump(rows, folder / "results.json")
 
 
-def read_results(path: Path) -> list[Result]:
+def read_results(path: Path) -> list[dict[str, Any]]:
     """Return the results in a file. Raises InputError if it is not valid output of `write`."""
     try:
-        return [_checked(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+        return [checked(row) for row in json.loads(path.read_text(encoding="utf-8"))]
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: damaged or of an older version ({error}); `cryutils run` makes it again."

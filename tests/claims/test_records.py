@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from measured import result, write_run
 
 from cryutils import claims
 from cryutils._io.paths import writing
@@ -86,7 +85,7 @@ def test_loading_gives_every_notebooks_rows(run: Path) -> None:
     for notebook in ("a", "b"):
         collected(notebook, study=f"of_{notebook}")
     table = claims.load_results()
-    assert list(table.columns) == ["key", *claims.Result.__slots__]
+    assert list(table.columns) == [*stored(run, "a")[0]]
     assert table.study.tolist() == ["of_a", "of_b"]
     assert table.equals(claims.load_results("quick"))
     kept = claims.load_results("reference/simulated")  # whatever the outputs folder
@@ -106,19 +105,9 @@ def test_a_file_that_holds_no_results_is_named(run: Path, content: str) -> None:
 
 
 def answers(study: str, split: str, predicted: list[str | None], **columns: Any) -> pd.DataFrame:
-    rows = {
-        "study": study,
-        "split": split,
-        "data": "mine",
-        "clip": ["a/1", "b/2"],
-        "infant": ["a", "b"],
-        "repeat": 0,
-        "fold": [0, 1],
-        "truth": ["hungry", "tired"],
-        "predicted": predicted,
-        **columns,
-    }
-    return pd.DataFrame(rows)
+    about = {"study": study, "split": split, "data": "mine", "repeat": 0, "fold": [0, 1]}
+    clips = {"clip": ["a/1", "b/2"], "infant": ["a", "b"], "truth": ["hungry", "tired"]}
+    return pd.DataFrame({**about, **clips, "predicted": predicted, **columns})
 
 
 def test_predictions_are_found_by_their_columns() -> None:
@@ -138,26 +127,9 @@ def test_predictions_are_found_by_their_columns() -> None:
         claims.load_predictions(study="cry", model="cry2")
 
 
-def test_every_run_is_read_newest_first_and_the_reference_last(run: Path) -> None:
-    home = run.parent
-    write_run(run, [result("study=a metric=n", 1)])
-    older = write_run(home / "older", [result("study=a metric=n", 1)])
-    os.utime(older / "results.json", (1, 1))
-    write_run(home / "damaged", [])
-    (home / "damaged" / "results.json").write_text("{")
-    names = list(claims.every_run(home))
-    assert names[:2] == ["quick", "older"] and "damaged" not in names
-    assert all(name.startswith("reference/") for name in names[2:])
-
-
 # Executions
 
 STATE = {"fingerprint": "f", "parameters": {}, "seconds": 1.0, "versions": {}}
-
-
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
 
 
 def executed(run: Path, name: str, value: float, *figures: str) -> Path:
@@ -169,21 +141,16 @@ def executed(run: Path, name: str, value: float, *figures: str) -> Path:
         claims.begin(name)
         claims.record(value, study="made", metric=name, data="made")
         claims.write()
-        for figure in figures:
-            write(staging / "figures" / f"{figure}.png", f"{figure} {value}")
-    write(staging / "models" / f"{name}.keras", f"trained {value}")
-    write(staging / "notebooks" / f"{name}.ipynb", f"{value}")
-    write(staging / "logs" / f"{name}.log", "")
+    texts = {f"figures/{figure}.png": f"{figure} {value}" for figure in figures}
+    texts |= {f"models/{name}.keras": f"trained {value}", f"notebooks/{name}.ipynb": f"{value}"}
+    for file, text in texts.items():
+        (staging / file).parent.mkdir(exist_ok=True)
+        (staging / file).write_text(text)
     return staging
 
 
 def finished(run: Path, name: str, value: float, *figures: str) -> None:
     records.finish(executed(run, name, value, *figures), name, STATE)
-
-
-def contents(run: Path) -> dict[str, str]:
-    files = [path for path in run.rglob("*") if path.is_file() and path.suffix != ".log"]
-    return {path.relative_to(run).as_posix(): path.read_text() for path in sorted(files)}
 
 
 def numbers(run: Path) -> dict[str, float]:
@@ -196,12 +163,21 @@ def is_whole(run: Path, name: str) -> bool:
     return state is not None and all((run / file).is_file() for file in state["files"])
 
 
+def test_every_run_is_read_newest_first_and_the_reference_last(run: Path) -> None:
+    home = run.parent
+    for folder in (home / "older", home / "damaged", run):
+        finished(folder, "01_first", 0.5)
+    os.utime(home / "older" / "results.json", (1, 1))
+    (home / "damaged" / "results.json").write_text("{")
+    names = list(claims.every_run(home))
+    assert names[:2] == ["quick", "older"] and "damaged" not in names
+    assert all(name.startswith("reference/") for name in names[2:])
+
+
 def test_an_execution_is_seen_only_when_it_has_finished(run: Path) -> None:
     finished(run, "01_first", 0.5, "kept", "gone")
-    before = contents(run)
     staging = executed(run, "01_first", 0.6, "kept", "new")
-    assert {k: v for k, v in contents(run).items() if not k.startswith(".running")} == before
-
+    assert numbers(run) == {"made.01_first": 0.5} and not (run / "figures" / "new.png").exists()
     records.finish(staging, "01_first", STATE)
     assert numbers(run) == {"made.01_first": 0.6}
     assert is_whole(run, "01_first")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from measured import result as stored
 from scipy.stats import norm
 
 from cryutils import claims, evaluation
-from cryutils.claims import tables
-from cryutils.claims.records import Result
+from cryutils.claims import records, tables
 from cryutils.claims.tables import Verdict
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -95,16 +92,9 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Book:
         names = tables.ledger().columns
         folder = tmp_path / "project" / "data"
         folder.mkdir(parents=True, exist_ok=True)
+        about = {"paper": "A", "where": "§1", "kind": "claim", "claim": "words"}
         filled = [
-            {
-                "id": f"A-{k}",
-                "paper": "A",
-                "where": "§1",
-                "kind": "claim",
-                "claim": "words",
-                "metric": "score" if "study" in row else "",
-                **row,
-            }
+            {"id": f"A-{k}", **about, "metric": "score" if "study" in row else "", **row}
             for k, row in enumerate(rows)
         ]
         pd.DataFrame(filled, columns=names.drop("key")).to_csv(folder / "claims.csv", index=False)
@@ -115,16 +105,16 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Book:
 
 def result(
     study: str, value: float, low: float | None = None, high: float | None = None, **fields: Any
-) -> Result:
-    about = {"metric": "score", "split": "leak_free", "data": "mine", "notebook": "03", "n": 10}
-    return Result(study=study, value=value, low=low, high=high, **{**about, **fields})
+) -> dict[str, Any]:
+    row = {"study": study, "value": value, "low": low, "high": high, "n": 10, "notebook": "03"}
+    return records.checked({**row, "metric": "score", "split": "leak_free", "data": "mine", **fields})
 
 
-def judge(*rows: Result) -> pd.DataFrame:
+def judge(*rows: dict[str, Any]) -> pd.DataFrame:
     return tables.judge(claims.table(rows))
 
 
-def judged(*rows: Result) -> list[tuple[str, str]]:
+def judged(*rows: dict[str, Any]) -> list[tuple[str, str]]:
     """Return both verdicts on each row of the ledger; none is without its reason."""
     table = judge(*rows)
     assert (table[["random_reason", "leak_free_reason"]] != "").all(axis=None)
@@ -143,23 +133,14 @@ def judged(*rows: Result) -> list[tuple[str, str]]:
 )
 def test_a_claim_is_judged_by_its_interval(book, rule, low, high, verdict, in_simulation) -> None:
     book({"study": "k", "rule": rule, "margin": 0.1})
-    both = [result("k", (low + high) / 2, low, high, split=s) for s in ("random", "leak_free")]
-    assert judged(*both) == [(verdict, verdict)]
-    simulated = judge(*(replace(row, data="synthetic") for row in both))
+    row = result("k", (low + high) / 2, low, high, trainings=5)
+    random = row | {"split": "random"}
+    assert judged(row, random) == [(verdict, verdict)]
+    simulated = judge(*(each | {"data": "synthetic"} for each in (row, random)))
     for split in evaluation.SPLITS:
         assert simulated[f"{split}_verdict"].tolist() == [Verdict.IN_SIMULATION]
         assert simulated[f"{split}_reason"].tolist() == [in_simulation]
-
-
-PUBLISHED = {
-    "kind": "number",
-    "study": "k",
-    "metric": "accuracy",
-    "value": 0.8,
-    "rule": "published",
-    "margin": 0.05,
-    "data_required": "mine",
-}
+    assert judged(row | {"trainings": 4})[0][1] == "not shown", "five are needed"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +152,8 @@ PUBLISHED = {
     ],
 )
 def test_a_published_score_is_judged_by_single_hold_outs(book, low, high, verdict) -> None:
-    book(PUBLISHED)
+    about = {"kind": "number", "study": "k", "metric": "accuracy", "data_required": "mine"}
+    book({**about, "value": 0.8, "rule": "published", "margin": 0.05})
     rows = [
         result("k", 0.8, 0.79, 0.81, split="random", metric="accuracy"),
         result("k", 0.4, 0.3, 0.5, metric="accuracy"),
@@ -185,19 +167,21 @@ def test_a_published_score_is_judged_by_single_hold_outs(book, low, high, verdic
     assert "lower here: the interval lies below 0.75" in table.leak_free_reason[0]
 
 
-def test_table_2_is_judged_only_where_its_classes_are(book) -> None:
+def test_table_2_is_judged_only_where_its_classes_are() -> None:
+    def figures(results: pd.DataFrame) -> pd.DataFrame:
+        table = tables.judge(results)
+        return table[(table["where"] == "Table 2") & (table.data == "donateacry")]
+
     real = reference("judged")
-    table = tables.judge(real)
-    figures = table[(table["where"] == "Table 2") & (table.data == "donateacry")]
-    assert len(figures) == 12
-    assert set(figures.random_verdict) == {"not reproduced with a substitute class"}
-    assert set(figures.leak_free_verdict) == {Verdict.CANNOT_BE_TESTED}
-    for reason in figures.leak_free_reason:
-        assert "; lower here: " in reason and reason.endswith("hungry stands for pain")
-    others = real[(real.study != "table1") | (real.condition != "tired")]
-    table = tables.judge(others)
-    figures = table[(table["where"] == "Table 2") & (table.data == "donateacry")]
-    assert set(figures.random_verdict) == {Verdict.CANNOT_BE_TESTED}
+    table = figures(real)
+    assert len(table) == 12 and set(table.leak_free_verdict) == {Verdict.CANNOT_BE_TESTED}
+    assert set(table.random_verdict) == {"not reproduced with a substitute class"}
+    reasons = table.leak_free_reason
+    assert (
+        reasons.str.contains("; lower here: ").all() and reasons.str.endswith("hungry stands for pain").all()
+    )
+    table = figures(real[(real.study != "table1") | (real.condition != "tired")])
+    assert set(table.random_verdict) == {Verdict.CANNOT_BE_TESTED}
 
 
 @pytest.mark.parametrize(
@@ -214,8 +198,8 @@ def test_a_number_without_a_split_is_compared_with_the_figure_or_margin(
     book({"study": "t", "rule": rule, "value": 100, "margin": 100, "data_required": "mine"})
     row = result("t", measured, split="")
     assert judged(row) == [(verdict, "cannot be tested")]
-    assert judged(replace(row, data="synthetic")) == [("in simulation", "cannot be tested")]
-    assert judged(replace(row, split="random"))[0][1] == "cannot be tested"
+    assert judged(row | {"data": "synthetic"}) == [("in simulation", "cannot be tested")]
+    assert judged(row | {"split": "random"})[0][1] == "cannot be tested"
 
 
 @pytest.mark.parametrize(
@@ -244,18 +228,9 @@ def test_a_claim_about_sound_and_face_cannot_be_tested_by_real_recordings_withou
     reason = "needs recordings of sound and face; on mine the interval lies below 0"
     assert part.leak_free_reason == reason
     assert whole.leak_free_reason == "1 of 1 comparisons cannot be tested"
-    assert judged(replace(against, data="synthetic"))[0][1] == "in simulation"
+    assert judged(against | {"data": "synthetic"})[0][1] == "in simulation"
     faces = result("ablation", 0.5, feature="image", metric="accuracy")
     assert judged(against, faces)[0][1] == "not reproduced"
-
-
-# How often a network was trained
-
-
-@pytest.mark.parametrize(("trainings", "verdict"), [(5, "reproduced"), (4, "not shown")])
-def test_a_network_is_judged_by_five_trainings(book, trainings, verdict) -> None:
-    book({"study": "k", "rule": "low > margin", "margin": 0})
-    assert judged(result("k", 0.8, 0.76, 0.84, trainings=trainings))[0][1] == verdict
 
 
 # Claims of several comparisons
@@ -288,16 +263,11 @@ def test_every_comparison_means_each_one(book, intervals, verdict) -> None:
     assert judged(*rows)[0][1] == verdict
 
 
-def interval_of(p: float) -> tuple[float, float, float]:
-    """Return a value below 0 and the 95 % interval whose two-sided p-value against 0 is `p`."""
-    half = norm.ppf(0.975) / norm.isf(p / 2)
-    return -1.0, -1 - half, -1 + half
-
-
-@pytest.mark.parametrize(("n", "p", "verdict"), [(10, 0.006, "not shown"), (10, 0.004, "not reproduced")])
-def test_one_contradiction_is_corrected_for_how_many_were_tried(book, n, p, verdict) -> None:
-    book(*parts(n))
-    rows = [result("k0", *interval_of(p)), *(result(f"k{k}", 1, 0.5, 1.5) for k in range(1, n))]
+@pytest.mark.parametrize(("p", "verdict"), [(0.006, "not shown"), (0.004, "not reproduced")])
+def test_one_contradiction_of_ten_is_corrected_for_how_many_were_tried(book, p, verdict) -> None:
+    book(*parts(10))
+    half = norm.ppf(0.975) / norm.isf(p / 2)  # of the interval around -1 whose p-value against 0 is `p`
+    rows = [result("k0", -1, -1 - half, -1 + half), *(result(f"k{k}", 1, 0.5, 1.5) for k in range(1, 10))]
     (_, whole), (_, first), *_ = judged(*rows)
     assert (whole, first) == (verdict, "not reproduced")
     assert judge(*rows).leak_free_against[1] == pytest.approx(p)
@@ -322,8 +292,8 @@ def test_of_several_runs_the_one_that_tested_most_clips_counts(book) -> None:
         ["A-1", "", "", "cannot be tested"],
     ]
     assert tables.judge_runs({}).id.tolist() == ["A-0", "A-1"]
-    once, often = (claims.table([result("k", 1, 0.5, 2, trainings=n)]) for n in (1, 5))
-    assert tables.judge_runs({"once": once, "often": often}).run[0] == "often"
+    trained = {f"{n} times": claims.table([result("k", 1, 0.5, 2, trainings=n)]) for n in (1, 5)}
+    assert tables.judge_runs(trained).run[0] == "5 times"
 
 
 # The ledger against the runs that git keeps
@@ -333,9 +303,7 @@ def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> 
     table = tables.judge_runs({name: reference(name) for name in ("judged", "simulated")})
     assert set(table.id) == set(tables.ledger().id)
     assert {*table.random_verdict, *table.leak_free_verdict} <= set(Verdict)
-    for split in evaluation.SPLITS:
-        bare = table[table[f"{split}_reason"] == ""]
-        assert bare.empty, bare[["id", f"{split}_verdict"]].to_numpy().tolist()
+    assert (table[["random_reason", "leak_free_reason"]] != "").all(axis=None)
     synthetic = table[table.data == "synthetic"]
     verdicts = {*synthetic.random_verdict, *synthetic.leak_free_verdict}
     assert verdicts <= {Verdict.IN_SIMULATION, Verdict.CANNOT_BE_TESTED}
@@ -345,76 +313,27 @@ def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> 
 
 # The scoreboard
 
-STAND_IN = ("hungry", "belly_pain", "discomfort", "tired")
-
-
-def results(
-    rows: list[tuple[Any, ...]], data: str = "donateacry", n: int = 76, **fields: Any
-) -> pd.DataFrame:
-    """Results of a run from (columns, split, value) or (columns, split, value, low, high)."""
-    measured = [
-        stored(
-            columns,
-            value,
-            split=split,
-            data=data,
-            n=n,
-            n_infants=46,
-            **dict(zip(("low", "high"), interval, strict=False)),
-            **fields,
-        )
-        for columns, split, value, *interval in rows
-    ]
-    return claims.table(measured)
-
-
-SVM = "study=feature_validation feature=stft model=svm metric="
-KNN = "study=feature_validation feature=mfcc model=knn metric="
-MAJORITY = "study=feature_validation model=majority metric="
-REAL = [
-    *((f"study=table1 condition={label} metric=test_count", "", 20) for label in STAND_IN),
-    (f"{SVM}accuracy", "random", 0.30, 0.20, 0.40),
-    (f"{SVM}accuracy", "leak_free", 0.20, 0.10, 0.35),
-    (f"{SVM}holdout_accuracy", "random", 0.30, 0.20, 0.42),
-    (f"{SVM}balanced_accuracy", "random", 0.30, 0.20, 0.40),
-    (f"{SVM}balanced_accuracy", "leak_free", 0.20, 0.10, 0.30),
-    (f"{SVM}p_value", "leak_free", 0.9),
-    (f"{KNN}accuracy", "random", 0.45, 0.35, 0.55),
-    (f"{KNN}accuracy", "leak_free", 0.42, 0.40, 0.50),
-    (f"{KNN}balanced_accuracy", "leak_free", 0.42, 0.30, 0.50),
-    (f"{KNN}p_value", "leak_free", 0.04),
-    (f"{MAJORITY}accuracy", "random", 0.26),
-    (f"{MAJORITY}accuracy", "leak_free", 0.25),
-]
-PROPOSED = "study=table3 condition=total model=proposed metric="
-SYNTHETIC = [
-    (f"{PROPOSED}accuracy", "random", 0.9, 0.8, 1.0),
-    (f"{PROPOSED}accuracy", "leak_free", 0.6, 0.5, 0.7),
-    ("study=table3 condition=total model=majority metric=accuracy", "leak_free", 0.33),
-]
-
 
 def test_every_score_is_shown_once_next_to_the_published_one_and_the_commonest_class() -> None:
-    table = tables.scores({"real": results(REAL)}).set_index("key")
-    assert table.index.is_unique and len(table) == 5, "hold-outs are no score"
-    row = table.loc["feature_validation.stft.svm.accuracy"]
-    assert (row.table, row.data, row.run) == ("Paper A, Table 2", "donateacry", "real")
-    assert (row.group, row.model, row.metric) == ("STFT", "SVM", "accuracy")
-    assert (row.published, row.random, row.leak_free) == (0.4583, 0.30, 0.20)
-    assert (row.random_low, row.random_high) == (0.20, 0.40)
-    assert (row.leak_free_low, row.leak_free_high) == (0.10, 0.35)
-    assert (row.commonest, row.n, row.n_infants) == (0.25, 76, 46)
-    assert table.p_value["feature_validation.mfcc.knn.balanced_accuracy"] == 0.04
-    assert pd.isna(row.random_frames)
-
-
-def test_real_and_synthetic_recordings_are_apart_whatever_the_order_of_runs() -> None:
-    table = tables.scores({"quick": results(SYNTHETIC, "synthetic"), "real": results(REAL)})
-    assert list(table.data.unique()) == ["donateacry", "synthetic"]
-    assert set(table.run[table.data == "synthetic"]) == {"quick"}
-    real, simulated = (table[table.data == name] for name in ("donateacry", "synthetic"))
-    assert tables.note(real) == "DonateACry; measured by real"
-    assert "no evidence about real infants" in tables.note(simulated)
+    runs = {run: reference(run) for run in ("simulated", "judged")}
+    table = tables.scores(runs)
+    assert list(table.data.unique()) == ["donateacry", "synthetic"], "apart, whatever the order of runs"
+    real, simulated = (table[table.data == name].set_index("key") for name in table.data.unique())
+    assert real.index.is_unique and set(real.metric) <= set(tables.METRICS), "hold-outs are no score"
+    assert tables.note(table[:1]) == "DonateACry; measured by judged"
+    assert set(simulated.run) == {"simulated"} and "no evidence" in tables.note(table[-1:])
+    row = real.loc["feature_validation.stft.svm.accuracy"]
+    assert (row.table, row.group, row.model) == ("Paper A, Table 2", "STFT", "SVM")
+    assert row.published == 0.4583 and pd.isna(row.random_frames)
+    stored = runs["judged"][runs["judged"].data == "donateacry"].set_index(["key", "split"])
+    for split in evaluation.SPLITS:
+        of_row = stored.loc[(row.name, split)]
+        shown = row[[split, f"{split}_low", f"{split}_high"]]
+        assert shown.tolist() == of_row[["value", "low", "high"]].tolist()
+    assert (row.n, row.n_infants) == (of_row.n, of_row.n_infants)
+    assert row.commonest == stored.value["feature_validation.majority.accuracy", "leak_free"]
+    p_value = stored.value["feature_validation.stft.svm.p_value", "leak_free"]
+    assert real.p_value["feature_validation.stft.svm.balanced_accuracy"] == p_value
     assert tables.scores({}).empty
 
 
@@ -435,18 +354,13 @@ def test_a_gap_is_the_paired_difference_between_the_splits() -> None:
 # As text
 
 
-def test_the_printed_scoreboard_fits_80_columns() -> None:
-    runs = {f"reference/{name}": claims.load_results(f"reference/{name}") for name in ("judged", "simulated")}
+def test_the_printed_scoreboard_fits_80_columns_and_the_ledger_has_each_row_once() -> None:
+    runs = {run: reference(run) for run in ("judged", "simulated")}
     lines = list(tables.scoreboard_lines(tables.scores(runs)))
-    rows = [line for line in lines if not line.startswith("Paper")]
-    assert max(map(len, rows)) <= 80
-    assert any("27 [17, 39]" in line and "46" in line for line in rows)
+    assert max(len(line) for line in lines if not line.startswith("Paper")) <= 80
+    assert any("27 [17, 39]" in line and "46" in line for line in lines)
     assert "Synthetic infants: no evidence about real infants." in lines
-
-
-def test_every_row_of_the_ledger_is_printed_once_for_each_corpus() -> None:
-    judged = tables.judge_runs({"judged": claims.load_results("reference/judged")})
+    judged = tables.judge_runs(runs)
     lines = list(tables.claim_lines(judged))
-    rows = [line for line in lines if line.startswith("- ")]
-    assert len(rows) == len(judged) and pd.Series(rows).nunique() <= len(tables.ledger())
+    assert sum(line.startswith("- ") for line in lines) == len(judged)
     assert any(line.startswith("  random split: 27 [17, 39] %; not reproduced") for line in lines)

@@ -26,21 +26,21 @@ def test_stored_intervals_follow_from_the_stored_answers(run, count) -> None:
     checked, without_answers = 0, set()
     for row in claims.read_results(REFERENCE / run / "results.json"):
         # The control "infant" is a mean over corpora; in "beyond" and "faces", each is a class.
-        of_infants = row.study in ("control", "beyond", "faces") and row.condition == "infant"
-        if row.low is None or of_infants:
+        of_infants = row["study"] in ("control", "beyond", "faces") and row["condition"] == "infant"
+        if row["low"] is None or of_infants:
             continue
-        if row.rival and row.study != "cry2":
+        if row["rival"] and row["study"] != "cry2":
             continue
-        metric: Any = row.metric
+        metric: Any = row["metric"]
         if metric not in ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc"):
             continue
         names = ("study", "condition", "feature", "split", "data")
-        about = [(name, getattr(row, name)) for name in names]
-        models = [row.model, row.rival] if row.rival else [row.model]
+        about = [(name, row[name]) for name in names]
+        models = [row["model"], row["rival"]] if row["rival"] else [row["model"]]
         try:
             a, *rival = (stored(*about, ("model", model)) for model in models)
         except InputError:
-            without_answers.add(row.study)
+            without_answers.add(row["study"])
             continue
         if metric == "roc_auc":
             again = evaluation.auc_interval(a.strengths, a.truth, a.infants, a.folds)
@@ -48,7 +48,7 @@ def test_stored_intervals_follow_from_the_stored_answers(run, count) -> None:
             other = rival[0].predicted if rival else None
             again = evaluation.interval(a.predicted, a.truth, a.infants, metric=metric, rival=other)
         ends = (again.value, again.low, again.high)
-        assert ends == pytest.approx((row.value, row.low, row.high), abs=1e-6), row
+        assert ends == pytest.approx((row["value"], row["low"], row["high"]), abs=1e-6), row
         checked += 1
     assert checked == count
     assert without_answers <= {"rolling", "who"}  # their tables have none
