@@ -166,21 +166,12 @@ def record(value: float | Interval | PermutationTest | pd.DataFrame, *metrics: s
 
     A later number with the same columns, split and data replaces an earlier one.
 
-    Parameters
-    ----------
-    value : float, Interval, PermutationTest or DataFrame
-        An interval also sets low, high, n and n_infants. A permutation test sets the p-value of each
-        of its models, adjusted for its family. A table of `evaluation.out_of_fold` may contain
-        several models.
-    *metrics : str
-        Scores of a table; by default all of `evaluation.score` and precision, recall and F1 of each
-        class.
-    **columns
-        Columns of a result; study, metric and data are needed. Raises InputError for other columns, a
-        number that is not finite, or a call before `begin`.
+    value: an interval also sets low, high, n and n_infants; a permutation test, the p-value of each of
+    its models, adjusted for its family. A table of `evaluation.out_of_fold` may contain several models.
+    metrics: scores of a table; by default all of `evaluation.score` and precision, recall and F1 of
+    each class. columns: those of a result; study, metric and data are needed. Raises InputError for
+    other columns, a number that is not finite, or a call before `begin`.
 
-    Examples
-    --------
     >>> from cryutils import claims
     >>> claims.begin("03_feature_validation", seed=0)
     >>> claims.record(0.25, study="chance", metric="accuracy", data="made up")

@@ -442,16 +442,11 @@ def scores(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     If several runs measured a table on the same corpus, the one with the most test clips is shown;
     of equals, the first.
 
-    runs: results by run name, columns as in `claims.table`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns: those of `data/scoreboard.csv`, such as table, group and model (in words); data,
-        run, metric; key (the columns of the results as one text); published (the paper's figure);
-        for each of `SPLITS` the value and, with `_low` and `_high`, its 95 % interval; commonest
-        (the leak-free score of the most common class); p_value (of the leak-free balanced
-        accuracy); n, n_infants. Shares are float64, 0-1, NaN if missing.
+    runs: results by run name, columns as in `claims.table`. Columns: those of `data/scoreboard.csv`,
+    such as table, group and model (in words); data, run, metric; key (the columns of the results as
+    one text); published (the paper's figure); for each of `SPLITS` the value and, with `_low` and
+    `_high`, its 95 % interval; commonest (the leak-free score of the most common class); p_value (of
+    the leak-free balanced accuracy); n, n_infants. Shares are float64, 0-1, NaN if missing.
     """
     parts = [results.assign(run=run) for run, results in runs.items()]
     results = pd.concat(parts or [table([]).assign(run="")], ignore_index=True)
