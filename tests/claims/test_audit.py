@@ -152,15 +152,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         assert "row 2" in message and f"{words} cells than the header" in message
 
 
-def swapped(*rows: int) -> pd.DataFrame:
-    table, columns = mixed(), ["p_belly_pain", "p_müde"]
-    table.loc[[*rows], columns] = table.loc[[*rows], columns[::-1]].to_numpy()
-    return table
-
-
-def tied(*rows: int) -> pd.DataFrame:
-    table = mixed().drop(columns="prediction")
-    table.loc[[*rows], ["p_belly_pain", "p_müde"]] = 0.25
+def with_chances(rows: list[int], *chances: float) -> pd.DataFrame:
+    table = mixed()
+    table.loc[rows, ["p_belly_pain", "p_müde"]] = chances
     return table
 
 
@@ -170,8 +164,8 @@ def tied(*rows: int) -> pd.DataFrame:
         (changed(7, "prediction", None), 31, "1 of 48 row 7 prediction"),
         (changed(7, "prediction", "colic"), 31, "1 of 48 row 7 prediction 'colic'"),
         (mixed().drop(columns="prediction").assign(p_colic=[1.0] + [0.0] * 47), 31, "row 2 p_colic"),
-        (swapped(5, 7), 32, "2 of 48 row 7"),  # the answers count
-        (tied(3, 4, 5), 31, "3 of 48 row 5 right in 1"),
+        (with_chances([5, 7], 0.9, 0.1), 32, "2 of 48 row 7"),  # the answers count
+        (with_chances([3, 4, 5], 0.25, 0.25).drop(columns="prediction"), 31, "3 of 48 row 5 right in 1"),
     ],
 )
 def test_doubtful_answers_are_named_with_what_counts(tmp_path: Path, table, right: int, words: str) -> None:

@@ -286,21 +286,6 @@ def test_of_several_runs_the_one_that_tested_most_clips_counts(book) -> None:
     assert tables.judge_runs(trained).run[0] == "5 times"
 
 
-# The ledger against the runs that git keeps
-
-
-def test_a_verdict_and_its_reason_stand_in_every_row_of_the_reference_runs() -> None:
-    table = tables.judge_runs({name: reference(name) for name in ("judged", "simulated")})
-    assert set(table.id) == set(tables.ledger().id)
-    assert {*table.random_verdict, *table.leak_free_verdict} <= set(Verdict)
-    assert (table[["random_reason", "leak_free_reason"]] != "").all(axis=None)
-    synthetic = table[table.data == "synthetic"]
-    verdicts = {*synthetic.random_verdict, *synthetic.leak_free_verdict}
-    assert verdicts <= {Verdict.IN_SIMULATION, Verdict.CANNOT_BE_TESTED}
-    simulated = synthetic[synthetic.leak_free_verdict == Verdict.IN_SIMULATION].leak_free_reason
-    assert set(simulated.str.partition(":")[0]) == {"holds", "does not hold", "not shown"}
-
-
 # The scoreboard
 
 
@@ -341,16 +326,26 @@ def test_a_gap_is_the_paired_difference_between_the_splits() -> None:
     assert claims.split_gaps(answers.assign(predicted="hungry")).empty, "always the same answer"
 
 
-# As text
+# Of the runs that git keeps, as text and with reasons
 
 
-def test_the_printed_scoreboard_fits_80_columns_and_the_ledger_has_each_row_once() -> None:
+def test_the_printed_scoreboard_fits_80_columns() -> None:
     runs = {run: reference(run) for run in ("judged", "simulated")}
     lines = list(tables.scoreboard_lines(tables.scores(runs)))
     assert max(len(line) for line in lines if not line.startswith("Paper")) <= 80
     assert any("27 [17, 39]" in line and "46" in line for line in lines)
     assert "Synthetic infants: no evidence about real infants." in lines
-    judged = tables.judge_runs(runs)
+
+
+def test_every_row_of_the_ledger_has_verdicts_with_reasons_and_is_printed_once() -> None:
+    judged = tables.judge_runs({run: reference(run) for run in ("judged", "simulated")})
+    assert set(judged.id) == set(tables.ledger().id)
+    assert (judged[["random_reason", "leak_free_reason"]] != "").all(axis=None)
+    synthetic = judged[judged.data == "synthetic"]
+    verdicts = {*synthetic.random_verdict, *synthetic.leak_free_verdict}
+    assert verdicts == {Verdict.IN_SIMULATION, Verdict.CANNOT_BE_TESTED}
+    simulated = synthetic[synthetic.leak_free_verdict == Verdict.IN_SIMULATION].leak_free_reason
+    assert set(simulated.str.partition(":")[0]) == {"holds", "does not hold", "not shown"}
     lines = list(tables.claim_lines(judged))
     assert sum(line.startswith("- ") for line in lines) == len(judged)
     assert any(line.startswith("  random split: 27 [17, 39] %; not reproduced") for line in lines)
