@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,7 @@ from cryutils.errors import InputError
 ROW = np.dtype([("crop", np.uint8, (3, 3)), ("box", np.float32, 4), ("time_s", np.float64)])
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-def counted() -> Callable[[], int]:
-    """Return a function whose result says how often it was called."""
-    numbers = iter(range(9))
-    return lambda: next(numbers)
+pytestmark = pytest.mark.usefixtures("apart")
 
 
 def test_arrays_come_back_as_they_were_and_are_computed_once() -> None:
@@ -41,9 +32,9 @@ def test_arrays_come_back_as_they_were_and_are_computed_once() -> None:
 
 
 def test_everything_that_a_result_depends_on_is_in_its_key(tmp_path: Path) -> None:
-    compute, x = counted(), np.arange(6.0)
+    numbers, x = iter(range(9)), np.arange(6.0)
     keys = [("a", x), ("b", x), ("a", x + 1), ("a", x.astype(np.float32)), ("a", x.reshape(2, 3))]
-    assert [cached(compute, *parts) for parts in 2 * keys] == [0, 1, 2, 3, 4] * 2
+    assert [cached(lambda: next(numbers), *parts) for parts in 2 * keys] == [0, 1, 2, 3, 4] * 2
     recording = tmp_path / "cry.wav"
     recording.write_bytes(b"1234")
     before = key(identity(recording))

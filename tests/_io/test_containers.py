@@ -10,7 +10,6 @@ import os
 import struct
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,6 @@ Change = Callable[[bytes], bytes]
 COLOURS = "c82828 28a03c 323cbe bea028 9628a0 2896aa 6e6e6e dc823c"
 PALETTE = np.array([[*bytes.fromhex(colour)] for colour in COLOURS.split()], np.uint8)
 SR, TONE_HZ = 16000, 440.0
-EVERY: tuple[Make, ...] = (probe, audio.read, lambda path: list(video.frames(path)))
 
 
 def tone(sr: int = SR, seconds: float = 1.0) -> np.ndarray:
@@ -59,12 +57,9 @@ def keep(share: float) -> Change:
     return lambda data: data[: round(share * len(data))]
 
 
-def blank(start: float, end: float) -> Change:
-    def change(data: bytes) -> bytes:
-        low, high = round(start * len(data)), round(end * len(data))
-        return data[:low] + bytes(high - low) + data[high:]
-
-    return change
+def blank(data: bytes) -> bytes:
+    low, high = round(0.45 * len(data)), round(0.55 * len(data))
+    return data[:low] + bytes(high - low) + data[high:]
 
 
 # --- sound -----------------------------------------------------------------------------------
@@ -73,7 +68,6 @@ def blank(start: float, end: float) -> Change:
 SOUNDS = [
     ("s16.wav", "pcm_s16le", 8000, 1, 1 / 32768),
     ("f32.wav", "pcm_f32le", 11025, 1, 0.0),
-    ("cry.aiff", "pcm_s16be", 44100, 1, 1 / 32768),
     ("cry.caf", "pcm_s16be", 44100, 1, 1 / 32768),
     ("cry.flac", "flac", 16000, 1, 1 / 32768),
     ("cry.mp3", "libmp3lame", 44100, 1, None),
@@ -119,25 +113,14 @@ def test_a_sound_cut_short_gives_what_is_left(tmp_path, name, codec, sr, channel
     assert pitch(y, sr) == pytest.approx(TONE_HZ, abs=3)
 
 
-def wav(path: Path, samples: np.ndarray, *, rate: int = 8000, length: int | None = None) -> Path:
-    """Write PCM whose header states `rate` and `length` bytes of samples."""
-    wavfile.write(path, rate, samples)
-    content = path.read_bytes()
-    if length is not None:
-        path.write_bytes(content[:40] + struct.pack("<I", length) + content[44:])
-    return path
-
-
 PCM = np.random.default_rng(0).integers(-(2**15), 2**15, 3601 * 1000).astype(np.int16)
 
 
-def test_a_wav_from_a_pipe_that_states_four_gigabytes_is_read(tmp_path) -> None:
-    path = wav(tmp_path / "a.wav", PCM[:8000], length=2**32 - 1)
-    np.testing.assert_array_equal(audio.read(path), PCM[:8000] / 2**15)
-
-
 def test_more_than_an_hour_is_not_read_whole_but_in_pieces(tmp_path) -> None:
-    path = wav(tmp_path / "night.wav", PCM, rate=1000)
+    """Nor does the length matter that a program states that writes to a pipe: 4 GB."""
+    path = tmp_path / "night.wav"
+    wavfile.write(path, 1000, PCM)
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", 2 * len(PCM)), b"\xff" * 4, 1))
     assert "more than 60 min of sound at 1000 Hz" in refusal(path, audio.read)
     starts, parts = zip(*audio.pieces(path), strict=True)
     assert starts == tuple(600.0 * k for k in range(6))
@@ -146,7 +129,7 @@ def test_more_than_an_hour_is_not_read_whole_but_in_pieces(tmp_path) -> None:
 
 
 def test_a_header_without_a_length_is_counted(tmp_path, sound) -> None:
-    """A recorder that was stopped hard leaves the length of its Matroska file empty."""
+    """As in a browser's recording, and in a file whose recorder was stopped hard."""
     path = sound(tmp_path / "a.webm", seconds=0.5)
     content = path.read_bytes()
     at = content.index(b"\x44\x89\x88")  # Duration, an 8-byte float
@@ -197,13 +180,11 @@ PICTURES: dict[str, tuple[Make, list[float], tuple[int, int], str]] = {
     "h264.mp4": (film(**SHARP), SIXTEEN, (48, 64), "top left"),
     "fragmented.mp4": (film(**FRAGMENTS), SIXTEEN, (48, 64), "top left"),
     "10 bit.mov": (film(pix_fmt="yuv420p10le", **SHARP), SIXTEEN, (48, 64), "top left"),
-    "mpeg4.avi": (film("mpeg4"), SIXTEEN, (48, 64), "top left"),
     "with sound.mkv": (film(sound_s=0.64), SIXTEEN, (48, 64), "top left"),
     "turned.mp4": (film(turn=90, **SHARP), SIXTEEN, (64, 48), "bottom left"),
     "mirrored.mp4": (film(mirror=True, **SHARP), SIXTEEN, (48, 64), "top right"),
     "uneven.webm": (film("libvpx", times_ms=UNEVEN_MS), [t / 1000 for t in UNEVEN_MS], (48, 64), "top left"),
     "late.mp4": (film(times_ms=[700 + 40 * k for k in range(16)]), SIXTEEN, (48, 64), "top left"),
-    "one picture.mp4": (film(count=1, **SHARP), [0], (48, 64), "top left"),
     "an mp4 called.wav": (film(format="mp4", **SHARP), SIXTEEN, (48, 64), "top left"),
     "a png called.mp4": (still(kind="PNG"), [0], (48, 64), "top left"),
     "still.webp": (still(), [0], (48, 64), "top left"),
@@ -213,10 +194,7 @@ PICTURES: dict[str, tuple[Make, list[float], tuple[int, int], str]] = {
 
 def check(shown: np.ndarray, number: int, corner: str = "top left") -> None:
     """Compare a picture's colour and the place of its corner with those of its number."""
-    if "bottom" in corner:
-        shown = shown[::-1]
-    if "right" in corner:
-        shown = shown[:, ::-1]
+    shown = shown[:: -1 if "bottom" in corner else 1, :: -1 if "right" in corner else 1]
     height, width = shown.shape[0] // 4, shown.shape[1] // 4
     assert shown[:height, :width].mean() > 230, f"corner of picture {number}"
     ground = shown[-height:, -width:].mean(axis=(0, 1))
@@ -250,56 +228,39 @@ def test_a_film_cut_short_shows_what_is_left(tmp_path) -> None:
 # --- refused ---------------------------------------------------------------------------------
 
 
-def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def png(*extra: bytes, side: int = 16) -> Make:
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
-    rows = chunk(b"IDAT", zlib.compress(bytes(16 * 49)))
-    parts = [b"\x89PNG\r\n\x1a\n", head, *extra, rows, chunk(b"IEND", b"")]
-    return lambda path: path.write_bytes(b"".join(parts))
-
-
 def text(content: str) -> Make:
     return lambda path: path.write_text(content)
 
 
-def floats(*values: float) -> Make:
-    return lambda path: wavfile.write(path, 8000, np.float32(values * 99))
-
-
 def unknown_coding(path: Path) -> None:
-    content = wav(path, PCM[:99]).read_bytes()
+    wavfile.write(path, 8000, PCM[:99])
+    content = path.read_bytes()
     path.write_bytes(content[:20] + b"\x04\x00" + content[22:])
 
 
 EMPTY_WAV = b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0@\x1f\0\0\x80>\0\0\2\0\x10\0data\0\0\0\0"
 NO_VIDEO, NO_SOUND, UNDECODED = "no pictures in it", "no sound in it", "can't be decoded"
 MIDDLE, IMAGE = "damaged in the middle", "this picture can't be decoded"
-BOMB = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8)))
 # what writes a file, and why its sound and its pictures can't be read ("": they can)
 REFUSED: dict[str, tuple[Make, str, str]] = {
     "empty.wav": (Path.touch, "the file is empty", "the file is empty"),
     "folder.wav": (Path.mkdir, "it is a folder", "it is a folder"),
     "pipe.mp4": (os.mkfifo, "no regular file", "no regular file"),  # opening it would wait
     "no samples.wav": (lambda path: path.write_bytes(EMPTY_WAV), "no sound is left", NO_VIDEO),
-    "head.wav": (lambda path: path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt "), UNDECODED, UNDECODED),
-    "slow.wav": (lambda path: wav(path, PCM[:99], rate=999), "a sample rate of 999 Hz", NO_VIDEO),
+    "slow.wav": (lambda path: wavfile.write(path, 999, PCM[:99]), "a sample rate of 999 Hz", NO_VIDEO),
     "coding.wav": (unknown_coding, "coded in a way that can't be read here", NO_VIDEO),
-    "nan.wav": (floats(0.1, np.nan, np.inf, 0.2), "are no numbers", NO_VIDEO),
-    "large.wav": (floats(0.1, -3e38, 3e38, 0.2), "no sound's", NO_VIDEO),
+    "nan.wav": (
+        lambda path: wavfile.write(path, 8000, np.float32([0.1, np.nan] * 99)),
+        "are no numbers",
+        NO_VIDEO,
+    ),
     "mute.mp4": (film(), NO_SOUND, ""),
     "unfinished.mp4": (changed(film(**BUSY), keep(0.9)), UNDECODED, UNDECODED),
-    "hole.mp4": (changed(film(**BUSY, **FIRST, sound_s=1.92), blank(0.45, 0.55)), MIDDLE, MIDDLE),
+    "hole.mp4": (changed(film(**BUSY, **FIRST, sound_s=1.92), blank), MIDDLE, MIDDLE),
     "cut.png": (changed(still(), keep(0.6)), IMAGE, IMAGE),
-    "short chunk.png": (png(chunk(b"IHDR", b"")), IMAGE, IMAGE),
-    "bomb.png": (png(BOMB), IMAGE, IMAGE),
-    "giant.png": (png(side=8193), "8193", "too large (8193 x 8193 pixels)"),
+    "giant.png": (Image.new("1", (8193, 8193)).save, IMAGE, "too large (8193 x 8193 pixels)"),
     "ffconcat.wav": (text("ffconcat version 1.0\nfile 'pipe.mp4'\n"), UNDECODED, UNDECODED),
     "playlist.mp4": (text("#EXTM3U\n#EXTINF:9,\nmute.mp4\n#EXT-X-ENDLIST\n"), UNDECODED, UNDECODED),
-    "stream.mp4": (text("v=0\ns=No\nt=0 0\nm=audio 5004 RTP/AVP 0\n"), UNDECODED, UNDECODED),
-    "subtitles.wav": (text("1\n00:00:01,000 --> 00:00:02,000\ncry\n"), UNDECODED, UNDECODED),
     "notes.mp4": (text("Mia cried at three.\n" * 500), UNDECODED, UNDECODED),
 }
 
@@ -327,9 +288,9 @@ def test_what_cannot_be_read_is_refused_in_one_line_and_listed(tmp_path) -> None
 
 @pytest.mark.parametrize("name", ["12:30.mp4", "%03d.mp4"])
 def test_a_name_is_no_protocol_option_or_pattern(name, tmp_path) -> None:
-    mp4.write(name, [picture(0)] * 5, fps=5, sound=tone(8000), sr=8000)  # in the folder of `apart`
-    for reading in EVERY:
-        reading(Path(name))
+    mp4.write(Path(name), [picture(0)] * 5, fps=5, sound=tone(8000), sr=8000)  # in the folder of `apart`
+    assert probe(Path(name)).duration_s == len(audio.read(name)) / 8000 == 1
+    assert len(list(video.frames(name))) == 5
 
 
 def test_a_png_with_a_named_colour_profile_may_be_called_a_video(tmp_path) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cryutils._io.parallel import process_map, thread_map
-from cryutils._io.progress import counting
 
 Map = Callable[[list[int]], Iterator[int]]
 
@@ -39,29 +38,3 @@ def test_results_come_in_order_and_an_error_in_place_of_its_item(mapped: Map) ->
     assert list(mapped([])) == []
     with pytest.raises(OSError, match="not to be read"):
         list(mapped([0, 1, 2, 3, 4]))
-
-
-# Progress
-
-
-def work(*, shown: bool) -> None:
-    with counting("Frames\x1b[2J", "clips", shown=shown) as report:
-        for done in range(4):
-            report(done, 10)
-
-
-@pytest.fixture
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock by which work takes minutes."""
-    seconds = iter(range(0, 10**6, 60))
-    monkeypatch.setattr("tqdm.std.time", lambda: float(next(seconds)))
-
-
-@pytest.mark.usefixtures("fast")
-def test_long_work_shows_its_progress(capsys: pytest.CaptureFixture[str]) -> None:
-    work(shown=False)
-    assert capsys.readouterr() == ("", "")
-    work(shown=True)
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert "Frames\\x1b[2J" in output.err and "3/10" in output.err

@@ -1,7 +1,7 @@
-"""One process of the hostile suite: damaged files through everything that reads them.
+"""`python child.py SEEDS RUN` gives damaged files to everything that reads them.
 
-`python child.py SEEDS RUN` writes a line before each call, so that a call that ends the process is
-known, and a line of JSON at the end. Memory and the time of a call are limited.
+It prints a line before each call, so that a call that ends the process is known, and JSON at the
+end. Memory and the time of a call are limited.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ def main(seeds: str, run: str) -> None:
     readings: dict[str, Callable[[Path], object]] = {
         "probe": probe,
         "read": read,
-        "frames": lambda path: sum(1 for _ in video.frames(path, fps=5)),
         "track": track,
         "predict": lambda path: list(predictor(path)),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import made_media
 import numpy as np
@@ -14,56 +14,39 @@ SR = 16000
 HEAD = 512  # bytes, in which most formats say how they are to be read
 BOXES = (b"mvhd", b"tkhd", b"mdhd", b"stsd", b"stts", b"stsc", b"stsz", b"IHDR", b"IDAT", b"data")
 LIE = 0x7FFFFFFF  # an impossible length
-SOUNDS = {
-    "s16.wav": "pcm_s16le",
-    "a.mp3": "mp3",
-    "opus.ogg": "libopus",
-    "a.flac": "flac",
-    "a.m4a": "aac",
-    "a.3gp": "aac",
-    "a.caf": "pcm_s16le",
-    "sound.webm": "libopus",
-}
-VIDEOS = {  # codec of the pictures, their format, codec of the sound
-    "h264.mp4": ("libx264", "yuv420p", "aac"),
-    "mpeg4.mov": ("mpeg4", "yuv420p", "aac"),
-    "vp8.webm": ("libvpx", "yuv420p", "libopus"),
-    "mjpeg.avi": ("mjpeg", "yuvj420p", "pcm_s16le"),
+FILMS: dict[str, tuple[str, dict[str, str]]] = {  # codec of the sound, that of the pictures, if any
+    "s16.wav": ("pcm_s16le", {}),
+    "a.mp3": ("mp3", {}),
+    "opus.ogg": ("libopus", {}),
+    "a.flac": ("flac", {}),
+    "a.m4a": ("aac", {}),
+    "a.caf": ("pcm_s16le", {}),
+    "h264.mp4": ("aac", {"video": "libx264"}),
+    "mpeg4.mov": ("aac", {"video": "mpeg4"}),
+    "vp8.webm": ("libopus", {"video": "libvpx"}),
+    "mjpeg.avi": ("pcm_s16le", {"video": "mjpeg", "pix_fmt": "yuvj420p"}),
 }
 
 
 def write(folder: Path, frames: Sequence[np.ndarray], sound: np.ndarray) -> None:
     """Write one file a format into `folder`: `frames` uint8 (h, w, 3), `sound` at 16 kHz."""
     folder.mkdir(parents=True)
-    for name, codec in SOUNDS.items():
+    for name, (codec, pictures) in FILMS.items():
         many = 3 if codec == "libopus" else 1  # Opus knows few rates
-        track = np.repeat(sound[: SR // 2], many)[None]
-        made_media.write(folder / name, (), [track], codec=codec, sr=many * SR)
-    for name, (video, pix_fmt, codec) in VIDEOS.items():
-        many = 3 if codec == "libopus" else 1
-        pictures: dict[str, Any] = {"video": video, "pix_fmt": pix_fmt, "fps": 8}
         track = np.repeat(sound[:SR], many)[None]
-        made_media.write(folder / name, frames[:8], [track], codec=codec, sr=many * SR, **pictures)
-    for name, (picture, options) in stills(frames[0]).items():
-        picture.save(folder / name, **options)
-
-
-def stills(frame: np.ndarray) -> dict[str, tuple[Any, dict[str, Any]]]:
-    """Pictures and how to save them, with all that Pillow reads in the header of a JPEG or PNG."""
-    rgb = Image.fromarray(frame)
+        shown = frames[:8] if pictures else ()
+        made_media.write(folder / name, shown, [track], codec=codec, sr=many * SR, fps=8, **pictures)
+    rgb = Image.fromarray(frames[0])
     exif = Image.Exif()
     exif[0x0112] = 6
     notes = PngImagePlugin.PngInfo()
     notes.add_text("note", "cried at three " * 20, zip=True)
     notes.add_itxt("title", "Weinen", zip=True)
-    return {
-        "baseline.jpg": (rgb, {"exif": exif, "dpi": (72, 72)}),
-        "progressive.jpg": (rgb, {"progressive": True, "icc_profile": bytes(400)}),
-        "rgb.png": (rgb, {"pnginfo": notes, "icc_profile": bytes(400), "dpi": (72, 72)}),
-        "palette.png": (rgb.quantize(16), {"transparency": 3, "exif": exif}),
-        "deep.png": (Image.fromarray(frame[..., 0].astype(np.uint16) * 257), {}),
-        **{f"a.{kind}": (rgb, {}) for kind in ("avif", "tiff", "webp")},
-    }
+    rgb.save(folder / "a.jpg", exif=exif, dpi=(72, 72), progressive=True, icc_profile=bytes(400))
+    rgb.save(folder / "rgb.png", pnginfo=notes, icc_profile=bytes(400), dpi=(72, 72))
+    rgb.quantize(16).save(folder / "palette.png", transparency=3, exif=exif)
+    for kind in ("avif", "tiff", "webp"):
+        rgb.save(folder / f"a.{kind}")
 
 
 def changes(content: bytes) -> Iterator[tuple[str, bytes]]:
