@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cryutils._io import extras, pictures
 from cryutils._io.paths import check_file
@@ -94,7 +94,8 @@ def probe(path: Path) -> MediaInfo:
         pictures.read(path)
         return MediaInfo(duration_s=0.0, has_audio=False, has_video=True)
     if pcm := plain_wav(path):
-        return MediaInfo(pcm.stated / pcm.rate, has_audio=True, has_video=False)
+        rate, stated = pcm
+        return MediaInfo(stated / rate, has_audio=True, has_video=False)
     with opened(path) as container:
         video = picture_stream(container, path)
         streams = [*container.streams.audio, *([] if video is None else [video])]
@@ -140,15 +141,8 @@ def _look_through(container: InputContainer, streams: list[Any], path: Path) -> 
     return lengths_s
 
 
-class Pcm(NamedTuple):
-    """16-bit PCM in a WAV: its rate in Hz, and the frames that its header states."""
-
-    rate: int
-    stated: int
-
-
-def plain_wav(path: Path) -> Pcm | None:
-    """Return the header of a 16-bit PCM WAV with samples, None for any other file."""
+def plain_wav(path: Path) -> tuple[int, int] | None:
+    """Return the rate in Hz and the stated frames of a 16-bit PCM WAV, None for any other file."""
     try:
         with wave.open(str(path), "rb") as sound:
             size, stated = 2 * sound.getnchannels(), sound.getnframes()
@@ -156,7 +150,7 @@ def plain_wav(path: Path) -> Pcm | None:
                 return None
             # A program that writes into a pipe doesn't know the length, and states 2 or 4 GB.
             stated = path.stat().st_size // size if stated * size >= _UNKNOWN_LENGTH else stated
-            return Pcm(sound.getframerate(), stated)
+            return sound.getframerate(), stated
     # RuntimeError: a chunk is longer than the file.
     except (wave.Error, EOFError, RuntimeError, OSError):
         return None
@@ -238,9 +232,6 @@ def opened(path: Path) -> Iterator[InputContainer]:
                 yield container
         except av.DecoderNotFoundError as error:
             raise InputError(f"{path}: {_UNKNOWN_CODEC}") from error
-        except av.PatchWelcomeError as error:
-            what = f"{RATE_CHANGES}, or it is in a format that can't be read"
-            raise InputError(f"{path}: {what}; split it, or convert it to WAV.") from error
 
 
 @contextmanager
@@ -260,7 +251,6 @@ def decoding(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {NO_MEMORY}.") from error
 
 
-RATE_CHANGES = "its channels or its sample rate change midway"
 _UNKNOWN_CODEC = "its sound or pictures are coded in a way that can't be read here; convert it to WAV or MP4."
 
 

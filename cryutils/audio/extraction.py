@@ -27,21 +27,10 @@ KINDS = tuple(_TRANSFORMS)
 
 
 def signals(corpus: Iterable[Any], *, sr: int | None = None, progress: bool = False) -> list[Array]:
-    """Return the sound of each clip; cached.
+    """Return the sound of each clip, a list of float32 (samples,); cached.
 
-    Parameters
-    ----------
-    corpus : Corpus or other iterable
-        Clips, of which only `path` is used.
-    sr : int, optional
-        Rate in Hz; None keeps each clip's own.
-    progress : bool
-        Whether to show a bar.
-
-    Returns
-    -------
-    list of float32 (samples,)
-        One array for each clip.
+    corpus: clips, of which only `path` is used. sr: rate in Hz; None keeps each clip's own.
+    progress: whether to show a bar.
 
     Examples
     --------

@@ -22,17 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.media import (
-    RATE_CHANGES,
-    check_rate,
-    check_times,
-    decoded,
-    decoding,
-    late_s,
-    opened,
-    plain_wav,
-    unread,
-)
+from cryutils._io.media import check_rate, check_times, decoded, decoding, late_s, opened, plain_wav, unread
 from cryutils._io.parallel import Identity, identity
 from cryutils._io.paths import check_file
 from cryutils._io.progress import counting
@@ -66,35 +56,14 @@ _HOLE_S = Fraction(1, 10)
 
 
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
-    """Return the sound of a file, mono.
+    """Return the sound of a file, mono, float32 (samples,) in [-1, 1].
 
     Channels are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a
     change. If the sound starts later than the file's pictures, silence comes first. A file cut
-    short gives the samples that are left.
+    short gives the samples that are left. sr: rate in Hz; None keeps the file's own (`native_rate`).
 
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    sr : int, optional
-        Rate in Hz; None keeps the file's own rate (`native_rate`).
-
-    Returns
-    -------
-    float32 (samples,)
-        The sound in [-1, 1].
-
-    Raises
-    ------
-    InputError
-        For a file that is missing, empty, damaged, longer than an hour, or without sound.
-
-    Examples
-    --------
-    >>> from cryutils import load
-    >>> clips = load("synthetic", infants=8, clips_per_infant=1, duration_s=0.5, progress=False)
-    >>> read(clips[0].path, sr=16000).shape
-    (8000,)
+    Raises InputError for a file that is missing, empty, damaged, longer than an hour, or without
+    sound.
     """
     check_settings(sr=sr)
     path = Path(path).absolute()
@@ -233,7 +202,8 @@ class _Track(NamedTuple):
 def _tracks(path: Path) -> list[_Track]:
     check_file(path)
     if pcm := plain_wav(path):
-        return [_Track(0, Fraction(0), Fraction(pcm.stated, pcm.rate), is_mp4=False, is_lossless=True)]
+        rate, stated = pcm
+        return [_Track(0, Fraction(0), Fraction(stated, rate), is_mp4=False, is_lossless=True)]
     tracks = []
     with opened(path) as container:
         is_mp4 = "mp4" in container.format.name
@@ -414,7 +384,9 @@ def _parts(path: Path, track: int, noted: dict[str, None]) -> Iterator[tuple[int
                 rate, channels = form
                 check_rate(rate, path)
             elif form != (rate, channels):
-                raise InputError(f"{path}: {RATE_CHANGES}; split it, or convert it to WAV.")
+                raise InputError(
+                    f"{path}: its channels or its sample rate change midway; split it, or convert it to WAV."
+                )
             length = _PAUSE_S if frame is None else Fraction(frame.samples, rate)
             if has_clock and frame is not None and frame.pts is not None and frame.time_base:
                 start = frame.pts * frame.time_base

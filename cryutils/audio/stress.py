@@ -93,14 +93,3 @@ def low_pass(x: Array, *, sr: int, cut_hz: float) -> Array:
     sections = butter(_ORDER, cut_hz, fs=sr, output="sos")
     edge = min(len(x) - 1, 3 * round(sr / cut_hz) * _ORDER)  # padding in which the filter settles
     return sosfiltfilt(sections, x, padlen=edge).astype(np.float32)
-
-
-def clip_peaks(x: Array, *, share: float) -> Array:
-    """Return `x` clipped so that a `share` of its samples, 0 to below 1, is at the largest level."""
-    check_finite(x)
-    if not 0 <= share < 1:
-        raise InputError(f"share={share} is not a share of samples; use a number from 0 to below 1.")
-    level = np.sort(np.abs(x))
-    cut = round(share * len(x))
-    limit = level[-cut] if cut else np.inf
-    return np.clip(x, -limit, limit)

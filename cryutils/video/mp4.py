@@ -1,12 +1,10 @@
 """Writing MP4 files: `write` encodes frames (H.264) and a sound (AAC) through PyAV.
 
-Used for the synthetic corpus of notebooks 05_image and 06_full. Paper A (§2) and Paper B (§3) use
-such files.
+Used for the synthetic corpus of notebooks 05_image and 06_full.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +22,7 @@ _SOUND_BITS = 64_000  # per second; at 48,000 a cry's mean MFCCs change 2.5 time
 
 
 def write(
-    path: str | os.PathLike[str],
+    path: Path,
     frames: Iterable[npt.NDArray[np.uint8]],
     *,
     fps: float | Fraction,
@@ -36,15 +34,13 @@ def write(
 ) -> None:
     """Write an MP4 file, completely or not at all.
 
-    frames: uint8 (height, width, 3) RGB of one size, taken one at a time and shown at i / fps s. If
-    a side is odd, the last row or column is repeated, because 4:2:0 chroma needs even sides.
-    sound: float32 (samples,) in [-1, 1]. sr: its rate in Hz, one of `SOUND_RATES`. crf: x264's
-    constant rate factor, 0 (lossless) to 51. preset: x264's. synthetic: whether the file says that
-    its faces are drawn.
+    frames: uint8 (height, width, 3) RGB of one size with even sides, shown at i / fps s. sound:
+    float32 (samples,) in [-1, 1]. sr: its rate in Hz, one of `SOUND_RATES`. crf: x264's constant
+    rate factor, 0 (lossless) to 51. preset: x264's. synthetic: whether the file says that its faces
+    are drawn.
     """
     import av
 
-    path = Path(path)
     rate = Fraction(fps).limit_denominator(1001)
     # With the default unit of time in the header, 1 ms, the sound's end would be rounded. The frames
     # wait for the sound, which is encoded after them.
@@ -63,11 +59,9 @@ def write(
             track = container.add_stream("aac", rate=sr, layout="mono")
             track.codec_context.thread_count, track.codec_context.bit_rate = 1, _SOUND_BITS
         for count, frame in enumerate(frames):
-            height, width, _ = frame.shape
-            even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             if not count:
-                pictures.height, pictures.width = even.shape[:2]
-            picture = av.VideoFrame.from_ndarray(even, format="rgb24")
+                pictures.height, pictures.width = frame.shape[:2]
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
             picture.pts, picture.time_base = count, 1 / rate
             container.mux(pictures.encode(picture))
         container.mux(pictures.encode(None))

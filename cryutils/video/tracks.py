@@ -16,7 +16,7 @@ from functools import partial
 from itertools import compress, pairwise, takewhile
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,6 @@ _LOOK_S = Fraction(1, 4)  # between two looks of the detector; a head moves litt
 _SAME_FACE = 0.3  # least overlap of boxes in consecutive looks that belong to one face
 _LOST_S = 1.0  # after a longer time without a box, the next box starts a new face
 _ROUNDING_S = 1e-6
-_LARGEST = 4096  # pixels of a crop's side
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +73,8 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
 
     Picture k is the one shown k / fps s after the start of the file: the last frame at or before
     that time, or a black picture if the frames start later. So times are correct for odd and
-    variable frame rates. Pictures are upright and white where transparent; a still gives one
-    picture. A file cut short gives the pictures that are left. fps: None: each frame of the file.
+    variable frame rates. Pictures are upright; a still gives one picture. A file cut short gives the
+    pictures that are left. fps: None: each frame of the file.
 
     Raises InputError for `fps` out of range, and during iteration for a file that is missing,
     empty, damaged, or without pictures.
@@ -111,7 +110,7 @@ def track(
     and turned faces if there is no upright one. limit: maximum number of frames, evenly spread over
     the length; None: all. Raises InputError as `frames` does.
     """
-    settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
+    settings = _checked(fps, size, detector, limit)
     return _as_track(_rows(Path(path), settings=settings), settings.detector)
 
 
@@ -129,7 +128,7 @@ def crops(
     Cached by files and settings, which are those of `track`. corpus: clips, of which `path`,
     `still` and `has_video` are used.
     """
-    settings = _Settings(_rate(fps), size, faces.resolve(detector), limit)
+    settings = _checked(fps, size, detector, limit)
     files = [_file(clip) for clip in corpus]
     if not files:
         raise InputError("the corpus is empty: give at least one clip.")
@@ -222,8 +221,7 @@ def _steadied(at: npt.NDArray[np.float64], boxes: Boxes) -> npt.NDArray[np.float
     return total / weight
 
 
-@dataclass(frozen=True)
-class _Settings:
+class _Settings(NamedTuple):
     """The checked settings of a track."""
 
     rate: Fraction | None
@@ -231,24 +229,11 @@ class _Settings:
     detector: str
     limit: int | None
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.size <= _LARGEST:
-            raise InputError(f"size={self.size}: a crop's side has 1 to {_LARGEST} pixels.")
-        if self.limit is not None and self.limit < 1:
-            raise InputError(f"limit={self.limit}: give at least one frame, or None for all.")
 
-    @property
-    def row_type(self) -> np.dtype[np.void]:
-        """The type of a frame in the cache: the arrays of a `FaceTrack`."""
-        return np.dtype(
-            [
-                ("crops", np.uint8, (self.size, self.size, 3)),
-                ("boxes", np.float32, 5),
-                ("with_face", np.bool_),
-                ("blank", np.bool_),
-                ("times_s", np.float64),
-            ]
-        )
+def _checked(fps: float | None, size: int, detector: str, limit: int | None) -> _Settings:
+    if size < 1 or (limit is not None and limit < 1):
+        raise InputError(f"size={size}, limit={limit}: give at least one pixel and one frame.")
+    return _Settings(_rate(fps), size, faces.resolve(detector), limit)
 
 
 def _rate(fps: float | None) -> Fraction | None:
@@ -265,13 +250,21 @@ def _as_track(rows: Rows, detector: str) -> FaceTrack:
 
 def _rows(path: Path | None, *, settings: _Settings) -> Rows:
     """Return the frames of a track; none without a file."""
+    kinds: dict[str, Any] = {
+        "crops": (np.uint8, (settings.size, settings.size, 3)),
+        "boxes": (np.float32, 5),
+        "with_face": np.bool_,
+        "blank": np.bool_,
+        "times_s": np.float64,
+    }
+    row_type = np.dtype([*kinds.items()])
     if path is None:
-        return np.empty(0, settings.row_type)
+        return np.empty(0, row_type)
     times, looks, boxes_by_look = _look(path, settings)
     face = choose(boxes_by_look, looks)
     count = len(times) if settings.limit is None else min(settings.limit, len(times))
     wanted = np.round(np.linspace(0, len(times) - 1, count)).astype(int)
-    rows = np.empty(count, settings.row_type)
+    rows = np.empty(count, row_type)
     rows["times_s"] = np.array(times)[wanted]
     rows["boxes"], with_face = follow(face, rows["times_s"])
     is_wanted = np.isin(np.arange(len(times)), wanted)
