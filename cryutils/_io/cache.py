@@ -33,10 +33,14 @@ def cached(compute: Callable[[], R], kind: str, *parts: Any, mapped: bool = Fals
 
     mapped: whether arrays are memory-mapped. Changes to them stay in this process.
     """
+    import joblib
+
     folder = cache_dir()
     try:
         with explain_write_errors(folder):
-            return _memory(mapped)(kind, key(*parts), compute)  # type: ignore[no-any-return]
+            memory = joblib.Memory(folder / "joblib", mmap_mode="c" if mapped else None, verbose=0)
+            results = memory.cache(_result, ignore=["compute"])
+            return results(kind, key(*parts), compute)  # type: ignore[no-any-return]
     except KeyError as error:
         if "Non-existing item" not in str(error):
             raise
@@ -55,13 +59,6 @@ def ragged(compute: Callable[[], Iterable[Array]], kind: str, *parts: Any) -> li
 
     whole, lengths = cached(joined, kind, *parts, mapped=True)
     return np.split(np.asarray(whole), np.cumsum(lengths)[:-1])
-
-
-def _memory(mapped: bool) -> Any:
-    import joblib
-
-    memory = joblib.Memory(cache_dir() / "joblib", mmap_mode="c" if mapped else None, verbose=0)
-    return memory.cache(_result, ignore=["compute"])
 
 
 def _result(kind: str, digest: str, compute: Callable[[], Any]) -> Any:

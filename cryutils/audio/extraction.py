@@ -31,13 +31,6 @@ def signals(corpus: Iterable[Any], *, sr: int | None = None, progress: bool = Fa
 
     corpus: clips, of which only `path` is used. sr: rate in Hz; None keeps each clip's own.
     progress: whether to show a bar.
-
-    Examples
-    --------
-    >>> from cryutils import load
-    >>> clips = load("synthetic", infants=8, clips_per_infant=1, duration_s=0.5, progress=False)
-    >>> {len(x) for x in signals(clips, sr=8000)}
-    {4000}
     """
     check_settings(sr=sr)
     files = identities(clip.path for clip in corpus)
