@@ -304,13 +304,13 @@ def load_results(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
     return rows.reset_index(drop=True)
 
 
-def every_run(home: Path | None = None) -> dict[str, pd.DataFrame]:
-    """Return the results of each run in `home`, the outputs folder, by run name, newest first.
+def every_run() -> dict[str, pd.DataFrame]:
+    """Return the results of each run in the outputs folder, by run name, newest first.
 
     Columns as in `table`. The results kept in git, named `reference/<run>`, come last. Runs whose
     results can't be read are left out.
     """
-    own = sorted((home or outputs_dir()).glob("*/results.json"), key=lambda p: -p.stat().st_mtime)
+    own = sorted(outputs_dir().glob("*/results.json"), key=lambda p: -p.stat().st_mtime)
     kept = sorted((project_dir() / "outputs" / "reference").glob("*/results.json"))
     runs = {}
     for path in (*own, *kept):

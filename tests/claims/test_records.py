@@ -164,7 +164,7 @@ def test_every_run_is_read_newest_first_and_the_reference_last(run: Path) -> Non
         finished(folder, "01_first", 0.5)
     os.utime(home / "older" / "results.json", (1, 1))
     (home / "damaged" / "results.json").write_text("{")
-    names = list(claims.every_run(home))
+    names = list(claims.every_run())
     assert names[:2] == ["quick", "older"] and "damaged" not in names
     assert all(name.startswith("reference/") for name in names[2:])
 
