@@ -20,16 +20,7 @@ pytestmark = pytest.mark.usefixtures("bare")
 
 SIZE = 32
 SHAPE = (SIZE, SIZE, 3)
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    return backend.keras()
-
-
-@pytest.fixture(scope="module")
-def pixels() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (4, *SHAPE), dtype=np.uint8)
+PIXELS = np.random.default_rng(0).integers(0, 256, (4, *SHAPE), dtype=np.uint8)
 
 
 @pytest.fixture
@@ -40,28 +31,28 @@ def named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return bare / "own"
 
 
-def test_a_file_of_weights_in_the_users_folder_is_used(keras, named, pixels) -> None:
+def test_a_file_of_weights_in_the_users_folder_is_used(named) -> None:
     import h5py
     from keras.src.legacy.saving import legacy_h5_format
 
-    model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=SHAPE)
+    model = backend.keras().applications.ResNet50(include_top=False, weights=None, input_shape=SHAPE)
     with h5py.File(named / RESNET50, "w") as file:  # as Keras publishes them
         legacy_h5_format.save_weights_to_hdf5_group(file, model)
     base = backbones.choose("ResNet50", size=SIZE)
-    centred = pixels[..., ::-1] - np.float32([103.939, 116.779, 123.68])  # ImageNet's means, BGR
+    centred = PIXELS[..., ::-1] - np.float32([103.939, 116.779, 123.68])  # ImageNet's means, BGR
     wanted = np.asarray(model(centred, training=False))
-    np.testing.assert_allclose(np.asarray(base.model(pixels)), wanted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(np.asarray(base.model(PIXELS)), wanted, rtol=1e-4, atol=1e-4)
     assert RESNET50 in base.weights and not base.imagenet  # Keras publishes another file
 
 
-def test_without_weights_random_ones_come_from_the_seed_alone(keras, monkeypatch, pixels) -> None:
+def test_without_weights_random_ones_come_from_the_seed_alone(monkeypatch) -> None:
     def unreachable(*_: object, **__: object) -> Any:
         raise socket.gaierror("Name or service not known")
 
     first = backbones.choose("ResNet50", size=SIZE, seed=3)
     assert first.words == "ResNet50, random weights (seed 3; ImageNet weights not available)"
     assert not first.imagenet and not first.trained
-    frozen, training = (np.asarray(first.model(pixels, training=is_on)) for is_on in (False, True))
+    frozen, training = (np.asarray(first.model(PIXELS, training=is_on)) for is_on in (False, True))
     np.testing.assert_array_equal(frozen, training)
     assert first.model.trainable_weights == []
     monkeypatch.setattr(socket, "getaddrinfo", unreachable)  # the download fails
@@ -72,20 +63,15 @@ def test_without_weights_random_ones_come_from_the_seed_alone(keras, monkeypatch
     assert small.model.trainable_weights == [] and small.trained and not small.imagenet
 
 
-@pytest.fixture
-def own(keras, named: Path) -> Path:
-    """A user's network for pixels of any size, which scales them itself."""
-    pixels = keras.Input((None, None, 3))
+def test_a_users_keras_file_is_a_backbone_and_an_untrained_copy_has_other_weights(named) -> None:
+    keras, own = backend.keras(), named / "own.keras"
+    pixels = keras.Input((None, None, 3))  # of any size; it scales them itself
     maps = keras.layers.Conv2D(4, 3, strides=2)(keras.layers.Rescaling(1 / 255)(pixels))
-    keras.Model(pixels, maps, name="own").save(named / "own.keras")
-    return named / "own.keras"
-
-
-def test_a_users_keras_file_is_a_backbone_and_an_untrained_copy_has_other_weights(keras, own, pixels) -> None:
+    keras.Model(pixels, maps, name="own").save(own)
     base = backbones.choose(own.name, size=SIZE)
     assert base.words == "own, weights of own.keras" and base.model.trainable_weights == []
-    wanted = np.asarray(keras.models.load_model(own)(pixels))
-    np.testing.assert_allclose(np.asarray(base.model(pixels)), wanted, rtol=1e-5)
+    wanted = np.asarray(keras.models.load_model(own)(PIXELS))
+    np.testing.assert_allclose(np.asarray(base.model(PIXELS)), wanted, rtol=1e-5)
     one, again, two = (backbones.untrained(base, seed=seed) for seed in (1, 1, 2))
     assert one.digest == again.digest and len({base.digest, one.digest, two.digest}) == 3
     assert one.words == "own, random weights (seed 1)" and not one.trained
@@ -122,25 +108,25 @@ def test_it_is_taught_nothing_that_a_state_shapes() -> None:
     assert not (shaped | {"opening", "effort", "blink"} | near) & set(pretrain.LABELS)
 
 
-def explained_share(backbone: backbones.Backbone, pixels: np.ndarray, wanted: np.ndarray) -> float:
-    """How much of a label a linear head on the embeddings explains in other faces."""
-    from sklearn.linear_model import Ridge
-
-    rows = backbones.head_input(backbone).predict(pixels, verbose=0)
-    rows = (rows - rows.mean(axis=0)) / (rows.std(axis=0) + 1e-6)
-    half = len(pixels) // 2
-    return float(Ridge(10.0).fit(rows[:half], wanted[:half]).score(rows[half:], wanted[half:]))
-
-
 @large
 def test_the_one_that_comes_with_the_package_is_what_training_makes(tmp_path, monkeypatch) -> None:
+    from sklearn.linear_model import Ridge
+
     pretrain.main(tmp_path / "again.npz")
     with np.load(backbones.READY) as ready:
         assert str(ready["told"]) == pretrain.recipe()
     pixels, labels = pretrain.faces(240, seed=1)
     clear = [pretrain.LABELS.index(name) for name in ("skin", "hair", "light", "light_x")]
+
+    def explained_share() -> float:
+        """How much of the labels a linear head on the embeddings explains in other faces."""
+        rows = backbones.head_input(backbones.small()).predict(pixels, verbose=0)
+        rows = (rows - rows.mean(axis=0)) / (rows.std(axis=0) + 1e-6)
+        wanted = labels[:, clear]
+        return float(Ridge(10.0).fit(rows[:120], wanted[:120]).score(rows[120:], wanted[120:]))
+
     # Rounding differs between machines, so the networks need not be equal, only equally good.
-    scores = [explained_share(backbones.small(), pixels, labels[:, clear])]
+    scores = [explained_share()]
     monkeypatch.setattr(backbones, "READY", tmp_path / "again.npz")
-    scores.append(explained_share(backbones.small(), pixels, labels[:, clear]))
+    scores.append(explained_share())
     assert min(scores) > 0.5 and abs(scores[0] - scores[1]) < 0.1

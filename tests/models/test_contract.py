@@ -96,7 +96,7 @@ def test_a_file_takes_any_number_of_examples_in_the_networks_own_type(network: N
     light = export.Lite(files / "float32.tflite")
     assert (light.dtype, light.shape, light.classes) == (network.x.dtype, network.x.shape[1:], 2)
     together = light.predict(np.concatenate([network.x] * 6))  # more than one batch
-    for n in (0, 1, 3, 1):
+    for n in (0, 3, 1):
         np.testing.assert_allclose(light.predict(network.x[:n]), together[:n], atol=1e-6)
     with pytest.raises(InputError, match=r"not \(5, 5\)"):
         light.predict(np.zeros((2, 5, 5)))
@@ -160,7 +160,9 @@ def test_the_layers_are_the_papers(name: str) -> None:
     assert table.set_index("layer").loc["norm1", ["parameters", "trained"]].tolist() == [32, 16]
 
 
-def test_what_cannot_be_built_is_refused_in_one_line() -> None:
-    for changes, words in (({"dropout": 1.0}, "dropout=1.0"), ({"filters": (4,) * 6}, "128 x 128 at least")):
-        with pytest.raises(InputError, match=words):
-            cry2.build((24, 16), 2, **changes)
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"dropout": 1.0}, "dropout=1.0"), ({"filters": (4,) * 6}, "128 x 128 at least")]
+)
+def test_what_cannot_be_built_is_refused(changes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        cry2.build((24, 16), 2, **changes)

@@ -18,29 +18,20 @@ def noise(seconds: float, level: float = 0.1) -> np.ndarray:
     return (level * RNG.standard_normal(round(seconds * SR))).astype(np.float32)
 
 
-def track(faces: list[int], blank: list[int], size: int = 8) -> FaceTrack:
-    """A track whose crop k is all of colour k + 1."""
-    n = len(faces)
-    crops = np.zeros((n, size, size, 3), np.uint8) + np.arange(1, n + 1)[:, None, None, None]
-    return FaceTrack(
-        crops.astype(np.uint8),
-        np.ones((n, 4), np.float32),
-        np.array(faces, bool),
-        np.array(blank, bool),
-        np.arange(n) / 2,
-        "haar",
-    )
+def track(faces: list[int], blank: list[int]) -> FaceTrack:
+    crops, boxes = np.zeros((2, 8, 8, 3), np.uint8), np.ones((2, 4), np.float32)
+    return FaceTrack(crops, boxes, np.array(faces, bool), np.array(blank, bool), np.arange(2) / 2, "haar")
 
 
 # Sound: features and windows
 
 
-@pytest.mark.parametrize(("kind", "wide"), [("mel", 40), ("mfcc", 20), ("mel+mfcc", 60), ("stft", 257)])
+@pytest.mark.parametrize(("kind", "wide"), [("mel+mfcc", 60), ("stft", 257)])
 def test_a_window_has_the_shape_that_is_promised(kind, wide) -> None:
     asked = SoundInput(kind=kind)
+    cut = asked.windows(noise(5))
     assert asked.shape == (63, wide)  # 2 s, a frame each 32 ms, both ends
-    assert asked.windows(noise(5)).shape == (4, 63, wide)
-    assert asked.windows(noise(5)).dtype == np.float32
+    assert (cut.shape, cut.dtype) == ((4, 63, wide), np.float32)
 
 
 def test_a_recording_scaled_as_in_paper_a_keeps_its_gain_and_no_constant() -> None:
@@ -52,28 +43,26 @@ def test_a_recording_scaled_as_in_paper_a_keeps_its_gain_and_no_constant() -> No
     np.testing.assert_allclose(signal, letter - letter.mean(), atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "window_s", "step_s"), [(0.3, 2.0, 1.0), (5.0, 2.0, 1.0), (7.9, 0.7, 0.33)]
-)
+@pytest.mark.parametrize(("seconds", "window_s", "step_s"), [(0.3, 2.0, 1.0), (7.9, 0.7, 0.33)])
 def test_starts_are_where_the_windows_were_cut(seconds, window_s, step_s) -> None:
     asked = SoundInput(window_s=window_s, step_s=step_s)
-    x = np.arange(round(seconds * SR), dtype=np.float32)
-    frames = 1 + len(x) // asked.hop_length
-    marks = np.arange(frames, dtype=np.float32)[:, None]  # a feature that says which frame it is
-    cut = windows(marks, frames=asked.frames, hop=asked.hop)
-    np.testing.assert_allclose(asked.starts_s(len(cut), len(x)), cut[:, 0, 0] * asked.hop_length / SR)
+    length = round(seconds * SR)
+    frames = np.arange(1 + length // asked.hop_length, dtype=np.float32)[:, None]  # by number
+    cut = windows(frames, frames=asked.frames, hop=asked.hop)
+    np.testing.assert_allclose(asked.starts_s(len(cut), length), cut[:, 0, 0] * asked.hop_length / SR)
 
 
-def test_what_is_no_setting_is_refused_in_one_line() -> None:
-    for changes, words in (
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
         ({"kind": "mfc"}, "no kind 'mfc'. Did you mean mfcc"),
         ({"window_s": 0.1}, "window_s=0.1"),
         ({"step_s": 0.0}, "step_s=0.0"),
-        ({"scaling": "recordings"}, "no scaling 'recordings'. Did you mean recording"),
-    ):
-        with pytest.raises(InputError) as caught:
-            SoundInput(**changes)
-        assert words in str(caught.value) and "\n" not in str(caught.value)
+    ],
+)
+def test_what_is_no_setting_is_refused(changes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        SoundInput(**changes)
 
 
 # Sound: reasons
@@ -117,15 +106,13 @@ def test_why_pictures_cannot_be_judged(face_track, why) -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "hop", "starts"),
+    ("hop", "starts"),
     [
-        (4, 3, [0, 3, 6, 9]),
-        (4, 5, [0, 5, 9]),  # four frames of five are, so a window ends with the clip
-        (13, 3, [0]),
+        (3, [0, 3, 6, 9]),
+        (5, [0, 5, 9]),  # four frames of five are, so a window ends with the clip
     ],
 )
-def test_windows_start_every_hop_and_the_last_ends_with_the_clip(frames, hop, starts) -> None:
+def test_windows_start_every_hop_and_the_last_ends_with_the_clip(hop, starts) -> None:
     features = np.arange(26, dtype=np.float32).reshape(13, 2)
-    cut = windows(features, frames=frames, hop=hop)
-    np.testing.assert_array_equal(cut, [features[i : i + frames] for i in starts])
-    assert cut.dtype == np.float32
+    cut = windows(features, frames=4, hop=hop)
+    np.testing.assert_array_equal(cut, [features[i : i + 4] for i in starts])
