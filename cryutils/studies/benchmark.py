@@ -53,17 +53,6 @@ def file_of(name: str) -> Path:
     return project_dir() / "data" / "benchmark" / f"{name}.csv"
 
 
-def splits_of(corpus: Corpus) -> pd.DataFrame:
-    """Return the corpus' folds in `data/benchmark`, or new ones; columns as in `divide`."""
-    file = file_of(corpus.name)
-    if not file.is_file():
-        return divide(corpus)
-    splits = pd.read_csv(file, dtype=str, keep_default_na=False)
-    if lacking := set(splits["clip"]) - {clip.id for clip in corpus}:
-        raise InputError(f"{file}: {corpus.name} has no clip {min(lacking)}.")
-    return splits
-
-
 def divide(corpus: Corpus) -> pd.DataFrame:
     """Return the folds of every task that the corpus allows, a row for each task and clip.
 
@@ -119,15 +108,18 @@ def task(
     """Return a task's clips, their positions in `corpus`, and the folds of each repeat by split.
 
     The clips are labelled with what the task asks for. The folds are for `evaluation.out_of_fold`:
-    positions in the task's clips, for "random" and "leak_free". name: a key of `TASKS`. repeats: at
-    most five. Raises InputError as `splits_of` does, or for another task.
+    positions in the task's clips, for "random" and "leak_free". They are those in `data/benchmark`,
+    or of `divide`. name: a key of `TASKS`. repeats: at most five. Raises InputError for another task,
+    or if the corpus lacks a clip of its folds or allows no task.
     """
-    splits = splits_of(corpus)
+    file, place = file_of(corpus.name), {clip.id: k for k, clip in enumerate(corpus)}
+    splits = pd.read_csv(file, dtype=str, keep_default_na=False) if file.is_file() else divide(corpus)
+    if lacking := set(splits["clip"]) - set(place):
+        raise InputError(f"{file}: {corpus.name} has no clip {min(lacking)}.")
     rows = splits[splits.task == name]
     if rows.empty:
         near = near_miss(name, set(splits.task))
         raise InputError(f"{corpus.name} has no task {name!r}.{near}")
-    place = {clip.id: k for k, clip in enumerate(corpus)}
     where = np.array([place[clip] for clip in rows["clip"]])
     clips = [replace(corpus[k], label=truth) for k, truth in zip(where.tolist(), rows.truth, strict=True)]
     divided = {
