@@ -26,13 +26,6 @@ def script(name: str) -> ModuleType:
     return module
 
 
-def small_corpus() -> tuple[list[str], list[str]]:
-    rng = np.random.default_rng(0)
-    infants = np.repeat([f"infant{k:02d}" for k in range(12)], 4)
-    labels = [f"class{k}" for k in rng.permutation(np.arange(48) % 3)]
-    return labels, infants.tolist()
-
-
 def test_intervals_cover_at_recalls_near_0_and_1() -> None:
     """Like DonateACry: three small classes, and one of 380 clips, whose recall comes first."""
     donors = [[8, 3] + [1] * 5, [5, 4, 3, 2, 2] + [1] * 11, [3, 3] + [2] * 4 + [1] * 10, [2] * 190]
@@ -45,8 +38,9 @@ def test_intervals_cover_at_recalls_near_0_and_1() -> None:
 
 
 def test_intervals_of_the_difference_of_equal_models_cover_zero_and_are_wider_than_needed() -> None:
-    bench = script("intervals")
-    ways = bench.paired(small_corpus(), ((0.8, 0.8), (0.8, 0.8)), 0.05, 0.0, 5, 200)
+    rng, infants = np.random.default_rng(0), np.repeat([f"infant{k:02d}" for k in range(12)], 4)
+    corpus = [f"class{k}" for k in rng.permutation(np.arange(48) % 3)], infants.tolist()
+    ways = script("intervals").paired(corpus, ((0.8, 0.8), (0.8, 0.8)), 0.05, 0.0, 5, 200)
     assert ways["library"][0] >= 0.95 and ways["MOVER"][0] >= 0.95
     assert ways["needed"][1] < ways["library"][1] < ways["MOVER"][1] < 0.5
 

@@ -25,27 +25,12 @@ SIZE, FPS = 64, 4.0
 INPUT = PictureInput(fps=FPS, size=SIZE, crop="frame")
 
 
-def clip(path: Path, label: str = "hungry", *, has_video: bool = True) -> Clip:
-    return Clip(
-        id=path.stem,
-        path=path,
-        label=label,
-        infant="i",
-        session="i/1",
-        start_s=None,
-        duration_s=2.0,
-        has_audio=True,
-        has_video=has_video,
-    )
-
-
-def write(path: Path, *, height: int = 64, width: int = 96, seed: int = 0, count: int = 8) -> Path:
-    """A video of `count` pictures at 4 a second, each a smooth pattern of its own."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (count, 4, 6, 3), dtype=np.uint8)
-    pictures = [np.kron(c, np.ones((height // 4, width // 6, 1), np.uint8)) for c in coarse]
+def clip(path: Path) -> Clip:
+    """A video of eight pictures at 4 a second, each a smooth pattern of its own."""
+    coarse = np.random.default_rng(int(path.stem)).integers(0, 256, (8, 4, 6, 3), dtype=np.uint8)
+    pictures = [np.kron(c, np.ones((16, 16, 1), np.uint8)) for c in coarse]
     mp4.write(path, pictures, fps=FPS, sound=None, sr=None, crf=10)
-    return path
+    return replace(corpus(["hungry"])[0], id=path.stem, path=path)
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +44,7 @@ def mean_colour() -> Backbone:
 
 @pytest.fixture
 def three(bare: Path) -> list[Clip]:
-    return [clip(write(bare / f"{n}.mp4", seed=n)) for n in range(3)]
-
-
-def colours(clips: list[Clip]) -> list[np.ndarray]:
-    """The mean colours of the centred squares of all frames."""
-    squares = ([picture[:, 16:80] for picture in video.frames(clip.path, fps=FPS)] for clip in clips)
-    return [np.mean(each, axis=(1, 2)) for each in squares]
-
-
-# The three states
+    return [clip(bare / f"{n}.mp4") for n in range(3)]
 
 
 def test_three_states_by_the_papers_names() -> None:
@@ -79,18 +55,16 @@ def test_three_states_by_the_papers_names() -> None:
     assert tuple(own.labels) == ("sleepy", "hug"), "its own names are there"
 
 
-# Embeddings
-
-
 def test_each_clip_gets_the_embeddings_of_its_frames_and_a_clip_without_pictures_none(
     bare: Path, still: Any, three: list[Clip], mean_colour: Backbone
 ) -> None:
-    heard = clip(bare / "sound.wav", has_video=False)
+    heard = replace(three[0], path=bare / "sound.wav", has_video=False)
     with_still = replace(heard, still=still(bare / "a.png"))
     features = embeddings.embed([*three, heard, with_still], mean_colour, INPUT)
     assert [rows.shape for rows in features] == [(8, 3)] * 3 + [(0, 3), (1, 3)]
-    for rows, wanted in zip(features[:3], colours(three), strict=True):
-        np.testing.assert_allclose(rows, wanted, rtol=1e-5)
+    for rows, each in zip(features[:3], three, strict=True):
+        squares = [picture[:, 16:80] for picture in video.frames(each.path, fps=FPS)]
+        np.testing.assert_allclose(rows, np.mean(squares, axis=(1, 2)), rtol=1e-5)
 
 
 def test_what_was_stopped_goes_on_where_it_was(
