@@ -1,8 +1,8 @@
 """From a signal to its spectrogram: conditioning, STFT, mel spectrogram and MFCC.
 
 Explained in notebook 02_audio_features. Paper B's preprocessing (resample, normalise the
-amplitude, pre-emphasise, frame, window) and the features of both papers (Paper A §3.2), one short
-function for each step. Conventions and defaults are those of librosa, and tests compare the
+amplitude, pre-emphasise; `stft` frames and windows) and the features of both papers (Paper A §3.2),
+one short function for each step. Conventions and defaults are those of librosa, and tests compare the
 numbers with it. Only the axes differ: time comes first, `(frames, coefficients)`.
 
 Throughout, `x` is a signal, float32 (samples,), and `sr` its rate in Hz. `n_fft` is the length of a
@@ -112,20 +112,6 @@ def pre_emphasis(x: Array, *, coefficient: float = PRE_EMPHASIS) -> Array:
     y = x.astype(np.float32)
     y[1:] -= np.float32(coefficient) * x[:-1]
     return y
-
-
-def frame(x: Array, *, frame_length: int, hop_length: int) -> Array:
-    """Return overlapping pieces `y[t, n] = x[t * hop_length + n]`, (frames, frame_length), read-only.
-
-    A remainder is left out. Raises InputError for an `x` shorter than a frame.
-    """
-    if len(x) < frame_length:
-        raise InputError(f"{len(x)} samples are shorter than one frame of {frame_length}.")
-    # `sliding_window_view` has a row for each sample, too many for an index of 32 bits.
-    count, step = 1 + (len(x) - frame_length) // hop_length, x.strides[0]
-    return np.lib.stride_tricks.as_strided(
-        x, (count, frame_length), (hop_length * step, step), writeable=False
-    )
 
 
 @lru_cache(maxsize=16)
@@ -295,7 +281,11 @@ def _stft_blocks(x: Array, *, n_fft: int, hop_length: int) -> Iterator[npt.NDArr
     padded = np.pad(x, n_fft // 2)
     if len(padded) < n_fft:
         raise InputError(f"n_fft={n_fft} is too long for a sound this short, len={len(x)}.")
-    frames = frame(padded, frame_length=n_fft, hop_length=hop_length)
+    # `sliding_window_view` has a row for each sample, too many for an index of 32 bits.
+    count, step = 1 + (len(padded) - n_fft) // hop_length, padded.strides[0]
+    frames = np.lib.stride_tricks.as_strided(
+        padded, (count, n_fft), (hop_length * step, step), writeable=False
+    )
     for start in range(0, len(frames), _FRAMES_AT_ONCE):
         block = frames[start : start + _FRAMES_AT_ONCE] * window(n_fft)
         yield np.fft.rfft(block).astype(np.complex64)
