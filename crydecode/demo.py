@@ -1,14 +1,21 @@
-"""The film of `cryutils serve --demo`, which replaces microphone and camera. Paper B §3."""
+"""`cryutils serve --demo`: a film replaces microphone and camera. Paper B §3."""
 
 from __future__ import annotations
 
+import secrets
+import threading
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from socket import socket
 
 import numpy as np
 import numpy.typing as npt
+
+from cryutils._io.paths import scratch_dir
+from cryutils._io.progress import say
 
 # The scenes of the film with their lengths in s: a state in which the infant cries, or a background
 # sound while the infant is quiet.
@@ -57,3 +64,20 @@ def _scene(
     else:
         x = voice.render(cry, _SR)
     return x, face.frames(face.plan(cry, fps=_FPS), size=_SIZE)
+
+
+def serve(address: str, hosts: list[str], sockets: list[socket], run: Path | None) -> None:
+    """Serve a temporary household, and open its page in a browser."""
+    from crydecode import serve, store
+
+    token, folder = secrets.token_urlsafe(32), scratch_dir()  # removed when the process ends
+    opening, film = f"{address}login?link={token}", folder / "film.mp4"
+    say("A demonstration with synthetic sound and pictures.")
+    say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
+    with store.open(f"sqlite:///{folder}/store.sqlite") as household:
+        links = {token: household.users.add("demo", secrets.token_hex())}
+        household.add_infant("Demo infant")
+        # In a thread, because some browsers block the call until they are closed.
+        threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
+        make_film(film)
+        serve.run(serve.application(household, hosts, run=run, links=links, film=film), sockets)

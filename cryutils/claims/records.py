@@ -23,18 +23,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from cryutils._io import extras
 from cryutils._io.paths import file_digest, outputs_dir, project_dir, resolve, writable, writing
 from cryutils.errors import InputError, near_miss
+from cryutils.evaluation.intervals import Interval
+from cryutils.evaluation.permutation import PermutationTest
 from cryutils.words import SPLITS
-
-if TYPE_CHECKING:
-    from cryutils.evaluation.intervals import Interval
-    from cryutils.evaluation.permutation import PermutationTest
 
 STAGING = ".running"
 

@@ -23,7 +23,7 @@ from scipy.stats import norm
 
 from cryutils import evaluation
 from cryutils._io.paths import project_dir
-from cryutils.claims.records import key, load_predictions, load_results, table
+from cryutils.claims.records import key, load_predictions, table
 from cryutils.datasets.registry import is_synthetic, title
 from cryutils.words import SPLITS
 
@@ -503,24 +503,6 @@ def in_words(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
     texts["p"] = rows.p_value.map("{:.3f}".format).replace("nan", "–")
     frame = pd.DataFrame(texts, rows.index)
     return frame.loc[:, (frame != "–").any()]
-
-
-def reference(groups: Mapping[str, str], table: str) -> pd.DataFrame:
-    """Return scores of stored runs as text, in percent with intervals, one row per model.
-
-    groups: by run in `outputs/reference`, the group of rows in `table` to show. The index is data,
-    group and model. Columns: accuracy and balanced accuracy, each with both splits, and p.
-    """
-    parts = []
-    for run, group in groups.items():
-        rows = scores({run: load_results(f"reference/{run}")})
-        rows = rows[(rows.table == table) & (rows.group == group)]
-        accuracy, balanced = (in_words(rows, m) for m in ("accuracy", "balanced_accuracy"))
-        columns = [SPLITS["random"], SPLITS["leak_free"]]
-        part = pd.concat({"accuracy": accuracy[columns], "balanced accuracy": balanced[columns]}, axis=1)
-        part["p", ""] = balanced.get("p", "–")
-        parts.append(pd.concat({title(rows.data.iloc[0]): part.droplevel("table")}, names=["data"]))
-    return pd.concat(parts)
 
 
 def gaps(shown: pd.DataFrame) -> pd.DataFrame:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
-import threading
-import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +18,7 @@ import click
 
 from cryutils._io import extras
 from cryutils._io.media import RECORDINGS
-from cryutils._io.paths import other_kind, resolve, scratch_dir
+from cryutils._io.paths import other_kind, resolve
 from cryutils._io.progress import say
 from cryutils._io.spreadsheet import no_formula
 from cryutils.errors import InputError, printable
@@ -29,8 +26,6 @@ from cryutils.inference.readings import Reading
 from cryutils.words import GAP
 
 if TYPE_CHECKING:
-    from socket import socket
-
     from crydecode.store import Store
     from cryutils.inference.predict import Predictor
 
@@ -216,7 +211,9 @@ def serve(
         say(f"The page detects crying and names no reason: {error}")
     address = f"{'https' if tls else 'http'}://{place}:{sockets[0].getsockname()[1]}/"
     if demo:
-        _demonstrate(address, hosts, sockets, folder)
+        from crydecode import demo as demonstration
+
+        demonstration.serve(address, hosts, sockets, folder)
         return
     # Loading the application takes seconds; connections wait until then.
     with opened() as store:
@@ -235,27 +232,6 @@ def serve(
             what = "No model has learned from real infants, so the page names no reason"
             say(f"{what}: `cryutils run 04_cry2 --profile real` trains one.")
         application.run(app, sockets, **tls)
-
-
-def _demonstrate(address: str, hosts: list[str], sockets: list[socket], run: Path | None) -> None:
-    """Serve a temporary household, and open its page in a browser."""
-    token = secrets.token_urlsafe(32)
-    opening = f"{address}login?link={token}"
-    say("A demonstration with synthetic sound and pictures.")
-    say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
-    from crydecode import demo
-    from crydecode import serve as application
-    from crydecode import store as stores
-
-    folder = scratch_dir()  # removed when the process ends
-    film = folder / "film.mp4"
-    with stores.open(f"sqlite:///{folder}/store.sqlite") as store:
-        links = {token: store.users.add("demo", secrets.token_hex())}
-        store.add_infant("Demo infant")
-        # In a thread, because some browsers block the call until they are closed.
-        threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
-        demo.make_film(film)
-        application.run(application.application(store, hosts, run=run, links=links, film=film), sockets)
 
 
 # Logins and the diary, for the owner of the machine

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.evaluation import calibration
 from cryutils.models import export, novelty, training
 from cryutils.models.inputs import Examples, PictureInput, SoundInput
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 STATES = ("discomfort", "hungry", "pain", "tired")
 STAND_INS = {"pain": ("belly_pain",)}  # of a state that a corpus does not have

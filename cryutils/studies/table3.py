@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from cryutils import audio, evaluation
+from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import intervals
 from cryutils.evaluation.intervals import Interval
@@ -24,9 +24,6 @@ from cryutils.evaluation.splits import Indices, Split, class_indices
 from cryutils.models import backbones
 from cryutils.models.inputs import PictureInput, SoundInput, by_clip, sound_problem
 from cryutils.studies.embeddings import embed
-
-if TYPE_CHECKING:
-    from cryutils.datasets.corpus import Corpus
 
 Array = npt.NDArray[np.float32]
 

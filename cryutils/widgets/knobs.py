@@ -11,12 +11,10 @@ import base64
 import io
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from matplotlib.figure import Figure
 
 drawing = threading.RLock()
 PICTURE = {"align_self": "flex-start", "max_width": "100%"}  # otherwise a box stretches it

@@ -9,16 +9,14 @@ import base64
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anywidget
 import traitlets
 
 from cryutils.widgets.clip_view import asset
 from cryutils.widgets.listener import Listener
-
-if TYPE_CHECKING:
-    from cryutils.widgets.monitor import Monitor
+from cryutils.widgets.monitor import Monitor
 
 
 class LiveAnalysis(anywidget.AnyWidget):
