@@ -7,13 +7,15 @@ categorical cross-entropy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from cryutils.errors import InputError
 from cryutils.models.backend import keras as _keras
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Momentum of batch normalisation's moving averages. With Keras' default, 0.99, they need about 500
 # steps to settle, but 100 clips give only 8 steps per epoch.
