@@ -7,6 +7,7 @@ once. `LoginRequired` stands in front of every route, so that none can be forgot
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import math
 import re
@@ -70,7 +71,7 @@ async def log_in(request: Request) -> Response:
     fields = await form(request)
     name, password = fields.get("name", ""), fields.get("password", "")
     address = request.client.host if request.client else ""
-    users, mark = state.store.users, request.cookies.get(_cookie(request, "device"), "")
+    users, mark = state.store.users, request.cookies.get(_cookie(request, _device(name)), "")
     refuse = partial(state.page, request, "login.html", name=name, next=target)
     # Asked before, so that a store that does not answer does not block the hashing.
     user = await ask(state.store.logins.user, request.scope["ticket"])
@@ -84,8 +85,13 @@ async def log_in(request: Request) -> Response:
     request.scope["user"] = user
     await _leave(request)
     response = await _enter(request, name, target)
-    set_cookie(response, request, "device", await ask(users.mark, name))
+    set_cookie(response, request, _device(name), await ask(users.mark, name))
     return response
+
+
+def _device(name: str) -> str:
+    """Return the name of the cookie by which a browser shows that this user has logged in there."""
+    return f"device-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 async def log_out(request: Request) -> Response:

@@ -212,10 +212,12 @@ def _row(reading: Reading) -> Row:
 
 
 def _require(start: float, stop: float) -> None:
-    """Raise InputError for what is no span in the years that a log has."""
+    """Raise InputError for what is no span of a day at most in the years that a log has."""
     if not EARLIEST_S <= start <= stop < LATEST_S:
         times = " to ".join(dict.fromkeys((f"{start:g}", f"{stop:g}")))
         raise InputError(f"{times} s since 1970: no time from 2000 to 2099; is a clock wrong?")
+    if stop - start > 86_400:
+        raise InputError(f"{start:g} to {stop:g} s since 1970: a correction spans a day at most.")
 
 
 def _within(

@@ -52,6 +52,7 @@ _SPARSE_S = 10  # longest average time per frame
 # below what viewers notice (45 ms, ITU-R BT.1359).
 _IN_STEP_S = Fraction(1, 20)
 _UNKNOWN_LENGTH = 2**31 - 2**16  # bytes
+_TAIL = 4096  # bytes after the last chunk of a WAV that are no sound, such as a tag
 # The first bytes of WAV, AIFF, CAF, and (after the size of its box) MP4.
 _BEGINNING = re.compile(
     rb"RIFF....WAVE|FORM....AIF[FC]|caff\x00\x01\x00\x00|ftyp(?:M4[AB] |isom|mp4[12]|3gp.|qt  )", re.DOTALL
@@ -184,7 +185,7 @@ def _goes_on(file: BinaryIO, form: str, total: int) -> bool:
             has_sound = True
         elif not (name.isascii() and name.decode().isprintable()):
             file.seek(at)
-            return any(file.read(1 << 20))
+            return total - at > _TAIL and any(file.read(1 << 20))
         file.seek(at + 8 + size)
         at += 8 + size + (size % 2 and file.read(1) == b"\0")  # some programs leave this byte out
     return False

@@ -372,7 +372,7 @@ def run_lock(folder: Path) -> Iterator[None]:
     Raises InputError if it is locked by another run or can't be created.
     """
     if not writable(folder):
-        remedy = "choose another with --outputs, or by CRYUTILS_OUTPUTS_DIR"
+        remedy = "set CRYUTILS_OUTPUTS_DIR to a folder of yours"
         raise InputError(f"{folder}: can't be written to; {remedy}.")
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)

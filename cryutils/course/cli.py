@@ -327,7 +327,7 @@ def _print_audit(result: Audit) -> None:
 
 @cryutils.group(epilog="Example: cryutils data fetch donateacry")
 def data() -> None:
-    """List, fetch and describe the corpora."""
+    """List, fetch, check and describe the corpora."""
 
 
 @data.command("list", epilog="Example: cryutils data list")

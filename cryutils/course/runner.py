@@ -159,16 +159,17 @@ def plan(
     if len(usual) > 100:
         usual = f"{usual[:100]}-{hash(usual)[:8]}"
     folder = outputs_dir() / (run_name or re.sub(r"[^\w. -]+", "_", usual).lstrip("."))
-    states, shared, jobs = records.states(folder), _shared(), []
+    for name, state in records.states(folder).items() if data else ():
+        # Two folders of recordings can have the same name.
+        if (before := state.get("parameters", {}).get("data", corpus)) != corpus:
+            what = f"{name} was run there with data={before}, not {corpus}"
+            raise InputError(f"{folder}: {what}; give this run another name by --name.")
+    shared, jobs = _shared(), []
     for name, path in selected.items():
         changed = dict(content.get("parameters", {}).get(name, {}))
         _require_known(changed, known[name], name)
         if corpus and "data" in known[name]:
             changed["data"] = corpus
-            before = states.get(name, {}).get("parameters", {}).get("data", corpus)
-            if data and before != corpus:  # two folders of recordings can have the same name
-                what = f"{name} was run there with data={before}, not {corpus}"
-                raise InputError(f"{folder}: {what}; give this run another name by --name.")
         changed |= {key: value for key, value in values.items() if key in known[name]}
         records.require_types(changed, known[name])
         used = [_files(text) for text in (known[name] | changed).values() if isinstance(text, str)]
@@ -268,7 +269,13 @@ def versions(project: Path) -> dict[str, str]:
 # Executing notebooks
 
 
-def run(jobs: Sequence[Job], **options: Any) -> dict[str, str]:
+def run(
+    jobs: Sequence[Job],
+    *,
+    scheduler: str | None = None,
+    patience_s: float = parallel.PATIENCE_S,
+    **options: Any,
+) -> dict[str, str]:
     """Execute `jobs`, those of one run, and return `{notebook: error}` for those that failed.
 
     Finished notebooks are not executed again unless `fresh`. Earlier results are kept until the new
@@ -280,10 +287,15 @@ def run(jobs: Sequence[Job], **options: Any) -> dict[str, str]:
     Raises InputError if another process is executing this run, if no scheduler answers, or if its
     workers are missing, lost or differ from this machine, and OSError if the disk is full.
     """
-    stopping = threading.Event()
-    with ThreadPoolExecutor(1) as thread:
+    stopping, cluster = threading.Event(), None
+    with ExitStack() as stack:
+        if scheduler:  # in this thread, so that a signal ends the wait for a worker
+            cluster = parallel.Cluster(scheduler, patience_s=patience_s)
+            stack.callback(cluster.close)
+            _require_same(cluster, jobs[0].folder)
+        thread = stack.enter_context(ThreadPoolExecutor(1))
         try:  # what a signal raises interrupts this wait alone, not a line that closes a file
-            return thread.submit(_run, jobs, stopping, **options).result()
+            return thread.submit(_run, jobs, stopping, cluster, **options).result()
         finally:
             stopping.set()
 
@@ -291,18 +303,16 @@ def run(jobs: Sequence[Job], **options: Any) -> dict[str, str]:
 def _run(
     jobs: Sequence[Job],
     stopping: threading.Event,
+    cluster: parallel.Cluster | None,
     *,
     processes: int | None = None,
-    scheduler: str | None = None,
-    patience_s: float = parallel.PATIENCE_S,
     fresh: bool = False,
 ) -> dict[str, str]:
     from joblib import cpu_count
 
     # The cores and the memory that are allowed here; a notebook takes up to 2 GiB.
     folder, cores = jobs[0].folder, min(cpu_count(), max(1, parallel.memory() // 2**31))
-    with ExitStack() as stack:
-        stack.enter_context(records.run_lock(folder))
+    with records.run_lock(folder):
         records.clean(folder)
         waiting = [job for job in jobs if fresh or job.after == "all" or not job.is_done()]
         for job in jobs:
@@ -310,11 +320,8 @@ def _run(
                 say(f"{job.name}: finished before, kept", err=True)
         if not waiting:
             return {}
-        processes, cluster = min(processes or cores, len(waiting)), None
-        if scheduler:  # a worker has one core; a thread here waits for each notebook
-            cluster = parallel.Cluster(scheduler, patience_s=patience_s)
-            stack.callback(cluster.close)
-            _require_same(cluster, folder)
+        processes = min(processes or cores, len(waiting))
+        if cluster:  # a worker has one core; a thread here waits for each notebook
             processes, cores = len(waiting), 1
         environment = _environment(max(1, cores // processes))
         say(f"{len(waiting)} notebooks to run", err=True)
@@ -328,7 +335,7 @@ def _run(
 
 def _require_same(cluster: parallel.Cluster, folder: Path) -> None:
     """Raise InputError if a worker lacks this run's folder, or has another installation."""
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as token:
+    with records.run_lock(folder), tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as token:
         arguments = (project_dir(), Path(token))
         here, answers = installation(*arguments), cluster.everywhere(installation, *arguments)
     for worker, answer in answers.items():

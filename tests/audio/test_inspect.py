@@ -129,7 +129,7 @@ def test_sound_after_the_stated_end_is_listed(tmp_path, codec, name, size) -> No
     for longer in (cut, content + chunk, content + note + chunk):
         path.write_bytes(longer)
         assert audio.inspect(path).doubts == ("more sound follows its stated end and is not read",)
-    for harmless in (note * 9999, bytes(99999)):
+    for harmless in (note * 9999, bytes(99999), b"ID3\xff", b"\xff\xfe\x01\x02"):
         path.write_bytes(content + harmless)
         assert audio.inspect(path).doubts == ()
 

@@ -109,8 +109,9 @@ def test_inputs_of_one_name_do_not_share_a_run(project: Path, apart: Path) -> No
     job = jobs("01_first", data="a/cries")[0]
     (job.folder / "state").mkdir(parents=True)
     (job.folder / "state" / "01_first.json").write_text(json.dumps({"parameters": job.parameters}))
-    with pytest.raises(InputError, match=r"data=.*/a/cries, not .*/b/cries; .* by --name"):
-        jobs("01_first", data="b/cries")
+    for name in ("01_first", "02_second"):
+        with pytest.raises(InputError, match=r"data=.*/a/cries, not .*/b/cries; .* by --name"):
+            jobs(name, data="b/cries")
     assert jobs("01_first", data="b/cries", run_name="b")
     first, second = (jobs("01_first", values={"text": "x" * 100 + end})[0] for end in "yz")
     assert first.folder != second.folder
@@ -315,7 +316,7 @@ def test_without_a_place_for_results_one_line_names_the_variable(
     project: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     monkeypatch.setenv("CRYUTILS_OUTPUTS_DIR", "/proc/outputs")
-    assert "by CRYUTILS_OUTPUTS_DIR" in mistake(command("run", "--wait-for-workers", "9"))
+    assert "set CRYUTILS_OUTPUTS_DIR" in mistake(command("run", "--wait-for-workers", "9"))
     with pytest.raises(InputError, match="set CRYUTILS_OUTPUTS_DIR to your folder"):
         claims.run_dir()
 

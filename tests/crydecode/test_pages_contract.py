@@ -114,6 +114,7 @@ WRONG = [
     ("/say", {"what": "undo", "start": "nan", "stop": "1"}),
     ("/say", {"what": "cry", "verdict": "pain", "start": "1e308", "stop": "1e308"}),
     ("/say", {"what": "cry", "verdict": "pain", "start": "-1", "stop": "9"}),
+    ("/say", {"what": "cry", "verdict": "pain", "start": "946684801", "stop": "4102444000"}),
     ("/say", {"what": "missed cry-1", "ago": "tomorrow", "verdict": "x"}),
     ("/say", {"what": "fed-" + "9" * 400}),
     ("/say", {"what": "fed", "infant": "9" * 4000}),
@@ -207,3 +208,12 @@ def test_a_login_is_a_cookie_for_this_site_alone_that_another_login_replaces(
     assert store.logins.user(ticket) == "demo"
     submit(browser, "/login", "/login", name="granny", password="granny's password")
     assert store.logins.user(ticket) is None
+
+
+def test_a_shared_device_stays_known_for_each_of_its_users(stranger: TestClient, store: Store) -> None:
+    store.users.add("ben", "ben's own password")
+    for name, password in ((RIGHT["name"], RIGHT["password"]), ("ben", "ben's own password")):
+        stranger.cookies.delete("login-80") if "login-80" in stranger.cookies else None
+        assert submit(stranger, "/login", "/login", name=name, password=password)[0] == 303
+    marks = [value for name, value in stranger.cookies.items() if name.startswith("device-")]
+    assert len(set(marks)) == 2
