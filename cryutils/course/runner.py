@@ -51,6 +51,7 @@ from cryutils.datasets.folder import walk
 from cryutils.errors import InputError, near_miss
 
 _LIBRARY = Path(__file__).parents[1]
+_PACKAGES = ("cryutils", "crydecode")
 # The user's settings, which would change what a notebook computes and shows.
 _FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
 _FILES = ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH", "MATPLOTLIBRC", "PYTHONSTARTUP")
@@ -207,7 +208,7 @@ def _shared() -> list[Any]:
 
 
 def sources(code: str, library: Path = _LIBRARY.parent) -> list[Path]:
-    """Return the files of the library that `code` imports, directly or indirectly.
+    """Return the files of the library that `code` imports, directly or indirectly; all if it is no Python.
 
     These are modules, and the scripts and tables beside them. library: the folder that contains the
     packages cryutils and crydecode.
@@ -218,9 +219,12 @@ def sources(code: str, library: Path = _LIBRARY.parent) -> list[Path]:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "cells.py")
         script.write_text("\n".join([code, *lazy]), encoding="utf-8")
-        finder.run_script(str(script))
-    found = [vars(module)["__file__"] for module in finder.modules.values()]
-    files = {Path(path) for path in found if path and Path(path).is_relative_to(library)}
+        try:
+            finder.run_script(str(script))
+        except SyntaxError:  # the kernel may understand it, or says what is wrong
+            return sorted(library / name for package in _PACKAGES for name in digests(library / package))
+    paths = [vars(module)["__file__"] for module in finder.modules.values()]
+    files = {Path(path) for path in paths if path and Path(path).is_relative_to(library)}
     return sorted(files | {path for file in files for path in file.parent.glob("*.[!p]*")})
 
 

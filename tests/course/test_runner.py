@@ -180,6 +180,7 @@ def test_of_the_library_a_notebook_depends_on_what_it_imports(tmp_path: Path) ->
     assert names("import cryutils\ncryutils.audio.read()") == audio
     assert names("import cryutils.video") == ["__init__.py", "errors.py", *video]
     assert names("import numpy") == []
+    assert set(names("files = !ls")) == {*audio, "audio/unused.py"}
 
 
 # Runs
