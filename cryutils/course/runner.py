@@ -207,6 +207,15 @@ def _shared() -> list[Any]:
     return [files, installed, _files(str(weights_dir() or ""))]
 
 
+class _Finder(ModuleFinder):
+    """Finds the modules of the library alone: a wheel's lie beside all other packages."""
+
+    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
+        if path is None and name not in _PACKAGES:
+            raise ImportError(name)
+        return super().find_module(name, path, parent)
+
+
 def sources(code: str, library: Path = _LIBRARY.parent) -> list[Path]:
     """Return the files of the library that `code` imports, directly or indirectly; all if it is no Python.
 
@@ -215,7 +224,7 @@ def sources(code: str, library: Path = _LIBRARY.parent) -> list[Path]:
     """
     code = re.sub(r"(?m)^(\s*)[!%].*", r"\1pass", code)  # IPython's commands
     lazy = [f"import {name}" for name in set(re.findall(r"\bcryutils\.[a-z_]+", code))]
-    finder = ModuleFinder([str(library)])
+    finder = _Finder([str(library)])
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "cells.py")
         script.write_text("\n".join([code, *lazy]), encoding="utf-8")

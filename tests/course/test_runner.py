@@ -170,6 +170,8 @@ def test_of_the_library_a_notebook_depends_on_what_it_imports(tmp_path: Path) ->
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
+    (tmp_path / "numpy.py").write_text("")  # as beside an installed wheel
+
     def names(code: str) -> list[str]:
         files = runner.sources(code, tmp_path)
         return [path.relative_to(tmp_path / "cryutils").as_posix() for path in files]
