@@ -14,9 +14,8 @@ A *test* is its number of clips or, for a mean of class recalls, the clips of ea
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from itertools import combinations, count
+from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any, Literal
 
 import numpy as np
@@ -37,13 +36,28 @@ def correct(percent: float, n: int) -> int | None:
     >>> correct(97.41, 116)
     113
     """
-    found = fraction(percent, n)
-    return found[0] if found else None
+    share = fraction(percent, n)
+    return share[0] if share else None
 
 
 def sizes(percent: float, *, most: int = 1000, printing: Printing = "either") -> list[int]:
-    """Return every size of a test set, up to `most` clips, of which `percent` can be a share.
+    """Return every size of a test set of which a percentage can be a share.
 
+    Parameters
+    ----------
+    percent : float
+        With two decimals, as it is printed.
+    most : int
+        The largest size that is tried.
+    printing : str
+        How a share became the percentage: "rounded", "cut off" or "either".
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
     >>> sizes(97.41, most=200, printing="rounded")
     [116, 193]
     """
@@ -87,54 +101,15 @@ def fitting(percents: Mapping[str, float], tests: Mapping[str, int | Sequence[in
         smallest = next(filter(None, (fraction(percent, n) for n in count(1))))
         row: dict[str, Any] = {"percent": percent, "smallest": "{}/{}".format(*smallest)}
         for test, clips in tests.items():
-            found = fraction(percent, clips)
-            row[test] = "{}/{}".format(*found) if found else "none"
+            share = fraction(percent, clips)
+            row[test] = "{}/{}".format(*share) if share else "none"
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def chance_of_fit(test: int | Sequence[int]) -> float:
     """Return the probability that a random figure from 0 to 100 is possible in a test."""
-    return float(_printed_figures(test).mean())
-
-
-def _printed_figures(test: int | Sequence[int]) -> np.ndarray:
-    """Return which figures a test can give, bool, by the figure in units of its last digit."""
     k, n = _numerators(test)
     shares = _WHOLE * k  # n times what is printed: cut off, or rounded with a half up or down
-    figures = np.zeros(_WHOLE + 1, bool)
-    for way in (shares // n, (2 * shares + n) // (2 * n), -((n - 2 * shares) // (2 * n))):
-        figures[way] = True
-    return figures
-
-
-def class_sizes(
-    pairs: Mapping[tuple[str, str], Iterable[float]], *, n: int, recalls: bool = False
-) -> tuple[pd.DataFrame, float]:
-    """Return every way to divide `n` test clips into classes that allows all `pairs`' figures.
-
-    pairs: by two of three classes, the percentages that were printed of a test on these two alone,
-    with two decimals. recalls: the figures are means of two class recalls, not shares of clips.
-
-    Returns a row for each way, with a column of clips for each class, and how many ways random
-    figures would allow on average.
-    """
-    names = sorted({name for pair in pairs for name in pair})
-    printed = {pair: sorted({round(100 * figure) for figure in pairs[pair]}) for pair in pairs}
-
-    @cache
-    def possible(test: int | tuple[int, ...]) -> tuple[np.ndarray, float]:
-        return _printed_figures(test), chance_of_fit(test)
-
-    ways, expected = [], 0.0
-    for a, b in combinations(range(1, n), 2):  # the first clip of the second and the third class
-        clips = dict(zip(names, (a, b - a, n - b), strict=True))
-        is_way, chance = True, 1.0
-        for pair, figures in printed.items():
-            test = tuple(sorted(clips[name] for name in pair))
-            fits, share = possible(test if recalls else sum(test))
-            is_way &= bool(fits[figures].all())
-            chance *= share ** len(figures)
-        ways += [clips] * is_way
-        expected += chance
-    return pd.DataFrame(ways, columns=names), expected
+    ways = (shares // n, (2 * shares + n) // (2 * n), -((n - 2 * shares) // (2 * n)))
+    return len(np.unique(ways)) / (_WHOLE + 1)

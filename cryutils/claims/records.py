@@ -115,9 +115,20 @@ def run_dir() -> Path:
 
 
 def begin(notebook: str, *, seed: int | None = None) -> None:
-    """Start collecting the results of `notebook`; `seed` is stored with each of them.
+    """Start collecting the results of a notebook.
 
     Raises InputError if a parameter has another type than its default, which papermill does not check.
+
+    Parameters
+    ----------
+    notebook : str
+        The name without ".ipynb".
+    seed : int, optional
+        Stored with each result.
+
+    Examples
+    --------
+    >>> begin("03_feature_validation", seed=0)
     """
     global _current
     known = defaults(project_dir() / "notebooks" / f"{notebook}.ipynb")
@@ -162,17 +173,25 @@ def _collecting() -> _Notebook:
 def record(value: float | Interval | PermutationTest | pd.DataFrame, *metrics: str, **columns: Any) -> None:
     """Collect one measured number, or a table of answers with its scores; `write` stores them.
 
-    A later number with the same columns, split and data replaces an earlier one.
+    A later number with the same columns, split and data replaces an earlier one. Raises InputError
+    for other columns, a number that is not finite, or a call before `begin`.
 
-    value: an interval also sets low, high, n and n_infants; a permutation test, the p-value of each of
-    its models, adjusted for its family. A table of `evaluation.out_of_fold` may contain several models.
-    metrics: scores of a table; by default all of `evaluation.score` and precision, recall and F1 of
-    each class. columns: those of a result; study, metric and data are needed. Raises InputError for
-    other columns, a number that is not finite, or a call before `begin`.
+    Parameters
+    ----------
+    value : float, Interval, PermutationTest or DataFrame
+        An interval also sets low, high, n and n_infants; a permutation test, the p-value of each of
+        its models, adjusted for its family. A table of `evaluation.out_of_fold` may contain several
+        models.
+    *metrics : str
+        Scores of a table; by default all of `evaluation.score` and precision, recall and F1 of each
+        class.
+    **columns
+        Those of a result, such as study, metric and data, which are needed.
 
-    >>> from cryutils import claims
-    >>> claims.begin("03_feature_validation", seed=0)
-    >>> claims.record(0.25, study="chance", metric="accuracy", data="made up")
+    Examples
+    --------
+    >>> begin("03_feature_validation", seed=0)
+    >>> record(0.25, study="chance", metric="accuracy", data="made up")
     """
     if isinstance(value, pd.DataFrame):
         return _record_answers(value, metrics, columns)
@@ -217,13 +236,40 @@ def _record_answers(table: pd.DataFrame, metrics: tuple[Any, ...], columns: Any)
 
 
 def record_table(table: pd.DataFrame, **columns: Any) -> None:
-    """Collect each row of `table`, with columns of a result, and `columns` for all. NaN: missing."""
+    """Collect each row of a table as one measured number.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Its columns are those of a result. A missing one is NaN.
+    **columns
+        Columns of a result that all rows share.
+
+    Examples
+    --------
+    >>> begin("03_feature_validation")
+    >>> scores = pd.DataFrame({"metric": ["accuracy", "macro_f1"], "value": [0.5, 0.4]})
+    >>> record_table(scores, study="chance", data="made up")
+    """
     for _, row in table.astype(object).iterrows():
         record(**row.dropna(), **columns)
 
 
 def results() -> pd.DataFrame:
-    """Return what this notebook has collected so far, columns as in `table`."""
+    """Return what this notebook has collected so far.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in `table`.
+
+    Examples
+    --------
+    >>> begin("03_feature_validation")
+    >>> record(0.25, study="chance", metric="accuracy", data="made up")
+    >>> results().key.tolist()
+    ['chance.accuracy']
+    """
     return table(_collecting().results.values())
 
 
@@ -231,6 +277,17 @@ def write() -> None:
     """Write what this notebook has collected to the folders `results` and `predictions` of the run.
 
     Probabilities, the same rows, are in `probabilities`: the wheel leaves them out for their size.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from unittest.mock import patch
+    >>> begin("03_feature_validation")
+    >>> record(0.25, study="chance", metric="accuracy", data="made up")
+    >>> with tempfile.TemporaryDirectory() as run, patch.dict("os.environ", CRYUTILS_RUN_DIR=run):
+    ...     write()
+    ...     load_results().value.item()
+    0.25
     """
     notebook = _collecting()
     _dump(notebook.results.values(), run_dir() / "results" / f"{notebook.name}.json")
@@ -260,12 +317,27 @@ def table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
 
 def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
-    """Return the predictions behind the scores of a run, a row for each clip and repeat.
+    """Return the predictions behind the scores of a run. Raises InputError if none match.
 
-    run: as in `load_results`. `columns`: values to select by: study, condition, feature, model,
-    split, data. Columns of the table: these, clip, infant, repeat, fold (-1 if unknown), truth,
-    predicted (None without an answer), seed, and `p_<class>` if there are any (those of `reference/`
-    runs only in a clone). Raises InputError if no predictions match.
+    Parameters
+    ----------
+    run : str or Path, optional
+        As in `load_results`.
+    **columns : str
+        Values to select by: study, condition, feature, model, split, data.
+
+    Returns
+    -------
+    DataFrame
+        A row for each clip and repeat. Columns: those above, clip, infant, repeat, fold (-1 if
+        unknown), truth, predicted (None without an answer), seed, and `p_<class>` if there are any
+        (those of `reference/` runs only in a clone).
+
+    Examples
+    --------
+    >>> table = load_predictions("reference/judged", study="cry2", model="cry2", split="leak_free")
+    >>> table["clip"].nunique()
+    449
     """
     extras.require("pyarrow", "course", "a table of stored answers")
     folder, parts = _folder(run) / "predictions", []
@@ -284,11 +356,26 @@ def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFr
 
 
 def load_results(run: str | Path | None = None, **columns: str) -> pd.DataFrame:
-    """Return the results of a run, columns as in `table`.
+    """Return the results of a run. Raises InputError if there are none, or a file is damaged.
 
-    run: a folder, a run's name under the outputs folder, or "reference/<name>" for a run that git
-    keeps; default: this run. `columns`: values to select by, such as study="cry2". Raises
-    InputError if there are no such results or a file of them is damaged.
+    Parameters
+    ----------
+    run : str or Path, optional
+        A folder, a run's name under the outputs folder, or "reference/<name>" for a run that git
+        keeps; default: this run.
+    **columns : str
+        Values to select by, such as study="cry2".
+
+    Returns
+    -------
+    DataFrame
+        Columns as in `table`.
+
+    Examples
+    --------
+    >>> rows = load_results("reference/judged", study="cry2", model="cry2", metric="accuracy")
+    >>> rows.split.tolist()
+    ['random', 'leak_free']
     """
     folder = _folder(run)
     paths = sorted((folder / "results").glob("*.json")) or [folder / "results.json"]

@@ -541,7 +541,22 @@ def split_gaps(answers: pd.DataFrame | str | Path | None = None, **columns: str)
 
 
 def in_percent(value: float, low: float = nan, high: float = nan) -> str:
-    """Return a share and its interval in percent, such as "26 [12, 40]"; "–" if missing."""
+    """Return a share and its interval in percent, "–" if it is missing.
+
+    Parameters
+    ----------
+    value, low, high : float
+        The share, 0 to 1, and the ends of its interval, NaN without one.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> in_percent(0.26, 0.12, 0.4)
+    '26 [12, 40]'
+    """
     if pd.isna(value):
         return "–"
     interval = "" if pd.isna(low) else f" [{100 * low:.0f}, {100 * high:.0f}]"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from itertools import combinations, product
+from itertools import product
 
 import pytest
 
@@ -50,29 +49,3 @@ def test_table_2s_classical_figures_are_means_of_recalls_and_the_networks_are_no
     assert arithmetic.chance_of_fit(sizes) == pytest.approx(len(printed) / 10_001)
     shares = {way for k in range(25) for way in printed_ways(k, 24)["either"]}
     assert arithmetic.chance_of_fit(24) == pytest.approx(len(shares) / 10_001)
-
-
-# Three states and their pairs
-
-PAIRS = {("a", "b"): [97.14], ("a", "c"): [68.42, 100.0], ("b", "c"): [66.66, 80.0, 86.67]}
-OF_RECALLS = {("a", "b"): [41.67], ("a", "c"): [62.5], ("b", "c"): [80.0, 80.0]}
-
-
-@pytest.mark.parametrize(
-    ("pairs", "recalls", "n", "exists"),
-    [(PAIRS, False, 59, True), (PAIRS, False, 60, False), (OF_RECALLS, True, 24, True)],
-)
-def test_class_sizes_are_those_that_trying_every_division_finds(pairs, recalls, n, exists) -> None:
-    tried, chances = [], []
-    for a, b in combinations(range(1, n), 2):  # the first clip of the second and the third class
-        clips = {"a": a, "b": b - a, "c": n - b}
-        figures = [(figure, pair) for pair in pairs for figure in set(pairs[pair])]
-        sizes = [(figure, (clips[one], clips[other])) for figure, (one, other) in figures]
-        tests = [(figure, both if recalls else sum(both)) for figure, both in sizes]
-        if all(arithmetic.fraction(*test) for test in tests):
-            tried.append(tuple(clips.values()))
-        chances.append(math.prod(arithmetic.chance_of_fit(test) for _, test in tests))
-    ways, expected = arithmetic.class_sizes(pairs, n=n, recalls=recalls)
-    assert [*ways.itertuples(index=False, name=None)] == tried
-    assert bool(tried) is exists
-    assert expected == pytest.approx(sum(chances))
