@@ -10,6 +10,7 @@ papermill is unsafe in threads, so it executes each notebook in its own process
 
 from __future__ import annotations
 
+import ast
 import errno
 import json
 import os
@@ -25,8 +26,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
-from modulefinder import ModuleFinder
 from pathlib import Path
 from typing import Any
 
@@ -207,15 +208,6 @@ def _shared() -> list[Any]:
     return [files, installed, _files(str(weights_dir() or ""))]
 
 
-class _Finder(ModuleFinder):
-    """Finds the modules of the library alone: a wheel's lie beside all other packages."""
-
-    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
-        if path is None and name not in _PACKAGES:
-            raise ImportError(name)
-        return super().find_module(name, path, parent)
-
-
 def sources(code: str, library: Path = _LIBRARY.parent) -> list[Path]:
     """Return the files of the library that `code` imports, directly or indirectly; all if it is no Python.
 
@@ -224,17 +216,36 @@ def sources(code: str, library: Path = _LIBRARY.parent) -> list[Path]:
     """
     code = re.sub(r"(?m)^(\s*)[!%].*", r"\1pass", code)  # IPython's commands
     lazy = [f"import {name}" for name in set(re.findall(r"\bcryutils\.[a-z_]+", code))]
-    finder = _Finder([str(library)])
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder, "cells.py")
-        script.write_text("\n".join([code, *lazy]), encoding="utf-8")
-        try:
-            finder.run_script(str(script))
-        except SyntaxError:  # the kernel may understand it, or says what is wrong
-            return sorted(library / name for package in _PACKAGES for name in digests(library / package))
-    paths = [vars(module)["__file__"] for module in finder.modules.values()]
-    files = {Path(path) for path in paths if path and Path(path).is_relative_to(library)}
+    files: set[Path] = set()
+    try:
+        waiting = _modules("\n".join([code, *lazy]), library, library)
+    except SyntaxError:  # the kernel may understand it, or says what is wrong
+        return sorted(library / name for package in _PACKAGES for name in digests(library / package))
+    while new := waiting - files:
+        files |= new
+        waiting = set().union(*(_imports(file, library) for file in new))
     return sorted(files | {path for file in files for path in file.parent.glob("*.[!p]*")})
+
+
+@cache
+def _imports(file: Path, library: Path) -> set[Path]:
+    return _modules(file.read_text(encoding="utf-8"), file.parent, library)
+
+
+def _modules(code: str, folder: Path, library: Path) -> set[Path]:
+    """Return the modules of the library that `code`, a module in `folder`, imports itself."""
+    paths = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            paths += [library / alias.name.replace(".", "/") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            home = [folder, *folder.parents][node.level - 1] if node.level else library
+            home /= (node.module or "").replace(".", "/")
+            paths += [home / alias.name for alias in node.names]  # a module, or a name in one
+    packages = {library / name for name in _PACKAGES}
+    inside = {path for end in paths for path in (end, *end.parents) if packages & {path, *path.parents}}
+    files = [file for path in inside for file in (path.with_suffix(".py"), path / "__init__.py")]
+    return {file for file in files if file.is_file()}
 
 
 def _files(text: str) -> list[parallel.Identity]:
