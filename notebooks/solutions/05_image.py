@@ -5,7 +5,7 @@
 my_numbers = 6 * 6 * 64
 
 # %% 2 · In the dark
-# The network removes each crop's mean and deviation, so dimmer light changes little.
+# The network removes each crop's mean and standard deviation, so dimmer light changes little.
 dark = x // 4
 
 # %% 3 · Half a face

@@ -9,7 +9,7 @@ my_weight = 0.35
 by_state = {m: evaluation.per_class(tables[m, "leak_free"])[["f1", "recall"]] for m in colours}
 wins = sum((by_state["full"] > by_state[rival]).to_numpy().sum() for rival in build)
 
-# %% 3 · A face that knows nothing
+# %% 3 · A face without information
 # The mean trusts both models equally, so macro F1 falls below that of the sound alone.
 rng = np.random.default_rng(seed)
 misled = fuse(sound, evaluation.with_scores(face, rng.permutation(face[P].to_numpy())))
