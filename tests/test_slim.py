@@ -99,6 +99,7 @@ def test_a_command_of_the_core_runs(arguments: list[str], slim: dict[str, str]) 
         ("app", ["serve"]),
         ("lab", ["lab"]),
         ("app", ["users", "list"]),
+        ("app", ["log", "export", "log.csv"]),
         ("course", ["data", "describe", "{sound}"]),
         ("course", ["audit", "answers.parquet"]),
     ],

@@ -1,8 +1,8 @@
 """The `cryutils` command. Those that use trained models are in `cli_models`.
 
-Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on
-stderr that names the problem and the remedy), 130 stopped by Ctrl-C, 143 by SIGTERM. Each command
-imports the heavy libraries that it needs, so that `--help` answers at once.
+`users` and `log` are in `crydecode`. Exit codes: 0 done, 1 something failed, 2 the user's input is
+wrong (then one line on stderr that names the problem and the remedy), 130 stopped by Ctrl-C, 143 by
+SIGTERM. Each command imports the heavy libraries that it needs, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import click
 from cryutils._io import extras
 from cryutils._io.paths import outputs_dir, project_dir, resolve, writing
 from cryutils._io.progress import say
-from cryutils.course.cli_models import export, log, predict, serve, users
+from cryutils.course.cli_models import export, predict, serve
 from cryutils.datasets import registry
 from cryutils.errors import InputError, near_miss
 
@@ -42,13 +42,28 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 SCOREBOARD = "notebooks/14_scoreboard.ipynb"  # of a run
 
 
-@click.group(context_settings=SETTINGS, epilog="Example: cryutils run --profile quick")
+class _Commands(click.Group):
+    """The commands. Those of the application are added once they may be meant."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        from crydecode.commands import log, users
+
+        self.commands.update(log=log, users=users)
+        return super().list_commands(context)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in self.commands:
+            self.list_commands(context)
+        return super().get_command(context, name)
+
+
+@click.group(cls=_Commands, context_settings=SETTINGS, epilog="Example: cryutils run --profile quick")
 @click.version_option(package_name="cryutils")
 def cryutils() -> None:
     """Rebuild two published infant-cry classifiers and measure what they can do."""
 
 
-for each in (export, log, predict, serve, users):
+for each in (export, predict, serve):
     cryutils.add_command(each)
 
 

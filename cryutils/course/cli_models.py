@@ -1,4 +1,4 @@
-"""The commands `predict`, `export`, `serve`, `users` and `log`: what to do with trained models.
+"""The commands `predict`, `export` and `serve`: what to do with trained models.
 
 `predict` writes answers to stdout, messages to stderr. Its exit code is 1 if some files were bad, 2
 if all were.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,6 @@ from cryutils.inference.readings import Reading
 from cryutils.words import GAP
 
 if TYPE_CHECKING:
-    from crydecode.store import Store
     from cryutils.inference.predict import Predictor
 
 _TYPES = "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)"
@@ -192,7 +190,7 @@ def serve(
     use camera and microphone over HTTPS only: docs/application.md.
     """
     extras.require("starlette", "app", "the application")
-    from crydecode import binding
+    from crydecode import binding, commands
 
     tls, place = binding.certificate(certfile, keyfile), binding.reachable(host)
     hosts, sockets = binding.hosts(place, names), binding.listen(host, port)
@@ -216,7 +214,7 @@ def serve(
         demonstration.serve(address, hosts, sockets, folder)
         return
     # Loading the application takes seconds; connections wait until then.
-    with opened() as store:
+    with commands.opened() as store:
         if not store.users.names():
             say("Nobody can log in yet: `cryutils users add NAME` adds a user.")
         say(f"Open {address} (Ctrl+C stops).")
@@ -232,115 +230,3 @@ def serve(
             what = "No model has learned from real infants, so the page names no reason"
             say(f"{what}: `cryutils run 04_cry2 --profile real` trains one.")
         application.run(app, sockets, **tls)
-
-
-# Logins and the diary, for the owner of the machine
-
-
-def opened() -> Store:
-    """Return the store that CRYUTILS_STORE names, or the user's own."""
-    extras.require("sqlalchemy", "app", "the diary")
-    from crydecode import store
-
-    return store.open()
-
-
-@click.group(epilog="Example: cryutils users add demo")
-def users() -> None:
-    """Add, list and remove users of the caregiver application."""
-
-
-@users.command("add", epilog="Example: cryutils users add demo")
-@click.argument("name")
-def users_add(name: str) -> None:
-    """Add a user; the password is typed, or read from standard input."""
-    with opened() as store:
-        _give_password(store.users.add, name)
-        say(f"{name} may log in ({store.address}).")
-
-
-@users.command("list", epilog="Example: cryutils users list")
-def users_list() -> None:
-    """List the users."""
-    with opened() as store:
-        names = store.users.names()
-        for name in names:
-            say(name)
-        if not names:
-            say("No user yet: cryutils users add NAME", err=True)
-
-
-@users.command("password", epilog="Example: cryutils users password demo")
-@click.argument("name")
-def users_password(name: str) -> None:
-    """Set a user's password and log the user out."""
-    with opened() as store:
-        _give_password(store.users.set_password, store.users.require(name))
-        say(f"{name} has a new password and is logged out everywhere.")
-
-
-@users.command("remove", epilog="Example: cryutils users remove demo")
-@click.argument("name")
-def users_remove(name: str) -> None:
-    """Remove a user, but keep what the user logged."""
-    with opened() as store:
-        store.users.remove(name)
-        say(f"{name} may no longer log in.")
-
-
-@click.group(epilog="Example: cryutils log show Mia")
-def log() -> None:
-    """Show, export and delete logged readings."""
-
-
-@log.command("show", epilog="Example: cryutils log show Mia")
-@click.argument("infant")
-def log_show(infant: str) -> None:
-    """Show an INFANT's diary: cries, their most likely reason, corrections, feeds and sleep.
-
-    Times are in this machine's time zone.
-    """
-    with opened() as store:
-        lines = store.infant(infant).lines()
-    if not lines:
-        say("Nothing was logged yet.", err=True)
-    for line in lines:
-        said = f" (you said: {printable(line.said)})" if line.said else ""
-        say(f"{datetime.fromtimestamp(line.start):%F} {line.times}  {line.answer}{said}")
-
-
-@log.command("export", epilog="Example: cryutils log export log.csv --infant Mia")
-@click.argument("target")
-@click.option("--infant", metavar="NAME", help="This infant only (default: all).")
-@click.option("--readings", is_flag=True, help="Every reading instead of the diary's lines.")
-def log_export(target: str, infant: str | None, readings: bool) -> None:
-    """Write the diary to a CSV or Parquet file, or to MongoDB: cries, feeds and sleep.
-
-    A second export to MongoDB updates the first.
-    """
-    from crydecode.store import transfer
-
-    kind: transfer.Content = "readings" if readings else "diary"
-    with opened() as store:
-        logs = store.infants() if infant is None else [store.infant(infant)]
-        n = transfer.export(logs, target, kind)
-        say(f"{n} {'readings' if readings else 'lines of the diary'} were exported.")
-
-
-@log.command("purge", epilog="Example: cryutils log purge --before 2026-06-01")
-@click.option("--before", required=True, type=click.DateTime(), help="Readings before this time.")
-def log_purge(before: datetime) -> None:
-    """Delete old readings, corrections and notes of all infants for good."""
-    with opened() as store:
-        n = sum(log.purge(before.timestamp()) for log in store.infants())
-        say(f"{n} readings were deleted.")
-
-
-def _give_password(change: Callable[[str, str], object], name: str) -> None:
-    """Call `change(name, password)` with a password that is typed, or read from stdin."""
-    extras.require("argon2", "app", "the application")  # before a password is typed
-    if sys.stdin.isatty():
-        password = click.prompt("Password", hide_input=True, confirmation_prompt="Again")
-    else:
-        password = sys.stdin.readline().rstrip("\r\n")
-    change(name, password)

@@ -37,7 +37,8 @@ NOON = pd.Timestamp("2026-11-22T12:00Z").timestamp()
 
 def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[str, ...]]:
     yield names
-    for name, subcommand in group.commands.items():
+    for name in group.list_commands(click.Context(group)):
+        subcommand = group.commands[name]
         if isinstance(subcommand, click.Group):
             yield from commands(subcommand, *names, name)
         else:
