@@ -30,22 +30,21 @@ async def ask(
     `limit_s`; a question whose turn has not come by then is dropped.
     """
     answer: Future[T] = Future()
-    # Unlike the threads of an executor, a daemon does not delay the program's end.
-    thread = Thread(target=_answer, args=(answer, question, about), daemon=True)
+
+    def find() -> None:
+        answer.set_running_or_notify_cancel()  # from here on, it can't be cancelled
+        try:
+            answer.set_result(question(*about))
+        except BaseException as error:
+            answer.set_exception(error)
+
     try:
         async with asyncio.timeout(limit_s), turns:
-            thread.start()
+            # Unlike the threads of an executor, a daemon does not delay the program's end.
+            Thread(target=find, daemon=True).start()
             return await asyncio.wrap_future(answer)
     except StoreUnavailable as error:
         raise HTTPException(503, error.advice) from error
     except TimeoutError as error:
         silent = StoreUnavailable("no answer", "the store", NO_ANSWER)
         raise HTTPException(503, silent.advice) from error
-
-
-def _answer(answer: Future[T], question: Callable[..., T], about: tuple[object, ...]) -> None:
-    answer.set_running_or_notify_cancel()  # from here on, it can't be cancelled
-    try:
-        answer.set_result(question(*about))
-    except BaseException as error:
-        answer.set_exception(error)

@@ -22,10 +22,7 @@ PROXIES = frozenset(os.environ.get("FORWARDED_ALLOW_IPS", "").replace(",", " ").
 
 
 def certificate(certfile: str | None, keyfile: str | None) -> dict[str, Path]:
-    """Return uvicorn's settings for HTTPS with a certificate; {} without one.
-
-    Raises InputError if certificate and key can't be read or do not match.
-    """
+    """Return uvicorn's settings for HTTPS, {} without a certificate. Raises InputError for a wrong one."""
     if not certfile and not keyfile:
         return {}
     if not certfile or not keyfile:

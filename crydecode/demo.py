@@ -19,16 +19,7 @@ from cryutils._io.progress import say
 
 # The scenes of the film with their lengths in s: a state in which the infant cries, or a background
 # sound while the infant is quiet.
-_SCENES = (
-    ("household", 4),
-    ("hungry", 14),
-    ("speech", 6),
-    ("pain", 14),
-    ("music", 6),
-    ("tired", 14),
-    ("motor", 6),
-    ("discomfort", 14),
-)
+_SCENES = dict(household=4, hungry=14, speech=6, pain=14, music=6, tired=14, motor=6, discomfort=14)
 _QUIET = 0.15  # peak of the background sounds, as a fraction of full scale
 _SR, _FPS, _SIZE = 16_000, 8.0, 240  # Hz, frames per second, pixels
 
@@ -38,7 +29,7 @@ def make_film(path: Path) -> None:
     from cryutils.video import mp4
 
     rng = np.random.default_rng(0)
-    scenes = [_scene(name, float(seconds), rng) for name, seconds in _SCENES]
+    scenes = [_scene(name, float(seconds), rng) for name, seconds in _SCENES.items()]
     sound = np.concatenate([x for x, _ in scenes])
     pictures = chain.from_iterable(frames for _, frames in scenes)
     mp4.write(path, pictures, fps=_FPS, sound=sound, sr=_SR, crf=26, preset="superfast", synthetic=True)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
@@ -25,15 +25,12 @@ from crydecode import diary
 from crydecode.asking import ask
 from crydecode.diary import CRY, MISSED, NOTES
 from crydecode.login import STATIC, form, log_in, log_out, own_path, set_cookie, token
-from crydecode.store import transfer
+from crydecode.store import Log, transfer
 from cryutils import words
 from cryutils._io.paths import scratch_dir
 from cryutils.errors import InputError
 from cryutils.widgets.clip_view import asset
 from cryutils.words import NO_CRY, UNSURE
-
-if TYPE_CHECKING:
-    from crydecode.store import Log
 
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
@@ -79,10 +76,7 @@ async def chosen(request: Request) -> tuple[list[Log], Log | None]:
     return logs, by_id.get(request.query_params.get("infant", next(iter(by_id), "")))
 
 
-Shower = Callable[[Request, list["Log"], "Log"], Awaitable[Response]]
-
-
-def of_infant(show: Shower) -> Callable[[Request], Awaitable[Response]]:
+def of_infant(show: Callable[..., Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
     """Return a page about an infant; without any, it leads to adding one."""
 
     async def shown(request: Request) -> Response:
@@ -97,25 +91,17 @@ def of_infant(show: Shower) -> Callable[[Request], Awaitable[Response]]:
     return shown
 
 
-async def newest(log: Log, seconds: float = RECENT_S) -> list[diary.Line]:
-    """Return the lines of the last two hours or another time, newest first."""
-    return (await ask(log.lines, time.time() - seconds))[::-1]
-
-
 async def start(request: Request, logs: list[Log], log: Log) -> Response:
     """Show what the application can do, and what not (Figure 2)."""
-    last = next((line for line in await newest(log, DAY_S) if line.what in (CRY, MISSED)), None)
+    lines = await ask(log.lines, time.time() - DAY_S)
+    last = next((line for line in reversed(lines) if line.what in (CRY, MISSED)), None)
     return page(request, "start.html", logs=logs, log=log, last=last)
 
 
 async def live(request: Request, logs: list[Log], log: Log) -> Response:
-    """Show the live analysis (Figures 3 to 5)."""
-    return page(request, "live.html", logs=logs, log=log, lines=await newest(log))
-
-
-async def lines(request: Request, logs: list[Log], log: Log) -> Response:
-    """Show the newest lines alone, for a live page that replaces its own."""
-    return page(request, "lines.html", log=log, lines=await newest(log))
+    """Show the live analysis (Figures 3 to 5); at /lines, only its lines, which an open page replaces."""
+    lines = await ask(log.lines, time.time() - RECENT_S)
+    return page(request, f"{request.url.path[1:]}.html", logs=logs, log=log, lines=lines[::-1])
 
 
 async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
@@ -196,7 +182,7 @@ ROUTES = [
     Route("/logout", log_out, methods=["POST"]),
     Route("/", of_infant(start)),
     Route("/live", of_infant(live)),
-    Route("/lines", of_infant(lines)),
+    Route("/lines", of_infant(live)),
     Route("/diary", of_infant(show_diary)),
     Route("/export", of_infant(export)),
     Route("/say", say, methods=["POST"]),

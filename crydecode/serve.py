@@ -85,7 +85,7 @@ def application(
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app = Starlette(
         routes=[Mount("/", routes=routes, middleware=guard, max_body_size=MOST_FORM_BYTES)],
-        middleware=[Middleware(_with_log), Middleware(_with_headers), trusted],
+        middleware=[Middleware(_with_headers_and_log), trusted],
         exception_handlers=handlers,
         lifespan=lifespan,
     )
@@ -123,8 +123,11 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     uvicorn.Server(config).run(sockets)
 
 
-def _with_headers(app: ASGIApp) -> ASGIApp:
-    """Add `HEADERS` to every answer, and `STRICT` to one over HTTPS, be it a proxy's or its own."""
+def _with_headers_and_log(app: ASGIApp) -> ASGIApp:
+    """Add `HEADERS` to every answer, and `STRICT` to one over HTTPS, be it a proxy's or its own.
+
+    A fault is logged in one line, without the request's query, which may be secret.
+    """
 
     async def answering(scope: Scope, receive: Receive, send: Send) -> None:
         async def answer(message: Message) -> None:
@@ -133,17 +136,8 @@ def _with_headers(app: ASGIApp) -> ASGIApp:
                 MutableHeaders(scope=message).update(HEADERS | (STRICT if is_https else {}))
             await send(message)
 
-        await app(scope, receive, answer)
-
-    return answering
-
-
-def _with_log(app: ASGIApp) -> ASGIApp:
-    """Log a fault in one line, without the request's query, which may be secret."""
-
-    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await app(scope, receive, send)
+            await app(scope, receive, answer)
         except _GONE:
             pass
         except Exception as error:  # its message may quote the request

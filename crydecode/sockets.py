@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -26,13 +26,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from crydecode.asking import ask
 from crydecode.login import is_own
+from crydecode.store import Store
 from crydecode.writer import Writer
 from cryutils.errors import InputError
 from cryutils.widgets.listener import Listener
-
-if TYPE_CHECKING:
-    from crydecode.store import Store
-    from cryutils.widgets.monitor import Models
+from cryutils.widgets.monitor import Models, Monitor
 
 MOST_BYTES, MOST_JSON = 2**21, 2**12  # of a message, and of its JSON; a page sends 50,000 and 100
 PAGES, PAGES_IN_ALL = 8, 32  # of a user, and of all
@@ -108,10 +106,9 @@ class Sockets:
                 await run_in_threadpool(page.listener.close)
 
     async def _admit(self, page: _Page) -> None:
-        """Add a new page. If there are too many, close the oldest that does not listen.
+        """Add a new page. If the user or the server has too many, close the oldest that does not listen.
 
-        These are the user's pages, or all if the server has too many. Raises InputError if all of
-        them listen.
+        Raises InputError if all of them listen.
         """
         mine = [other for other in self._pages if other.user == page.user]
         if len(mine) >= PAGES or len(self._pages) >= PAGES_IN_ALL:
@@ -128,8 +125,6 @@ class Sockets:
         log = await ask(self._store.infant, socket.query_params.get("infant", ""))
 
         def make() -> Listener:
-            from cryutils.widgets.monitor import Monitor
-
             monitor = Monitor(models=self._models)
             monitor.restart(synthetic=self._film is not None)
             run = monitor.run.name if monitor.run and monitor.classes else ""

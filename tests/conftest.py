@@ -86,8 +86,7 @@ def fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from crydecode.store import accounts
 
-    hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(accounts, "hasher", lambda: hasher)
+    monkeypatch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
 
 
 @pytest.fixture

@@ -15,18 +15,19 @@ from collections import deque
 from contextlib import suppress
 from functools import cache
 from operator import attrgetter
+from pathlib import Path
 from threading import Lock
 from time import monotonic, time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from crydecode.store.database import LOGINS, USERS, Database, StoreUnavailable, insert_new
 from cryutils.errors import InputError, printable
 
-if TYPE_CHECKING:
-    from argon2 import PasswordHasher
-
+HASHER = PasswordHasher()  # argon2id
 LIFETIME_S = 7 * 86400.0  # of a login without use
 _RENEW_S = 3600.0  # from one extension of a login in use to the next
 PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall the server
@@ -41,23 +42,7 @@ _WAIT_S, _LONGEST_WAIT_S = 15.0, 900.0
 _FAILED = 10_000  # the most that are remembered, until the server ends
 
 # The most common passwords of eight and more characters, without capitals.
-_COMMON = """
-00000000 11111111 11223344 12121212 123123123 12341234 12345678 123456789 1234567890 1q2w3e4r
-1qaz2wsx 87654321 987654321 aa123456 abc12345 abcd1234 abcdefgh asdfasdf asdfghjkl babybaby baseball
-basketball butterfly changeme computer dragon123 football football1 iloveyou iloveyou1 internet
-jennifer letmein1 liverpool master123 michelle midnight monkey123 p@ssw0rd passw0rd passwort
-passwort1 password password1 password12 password123 princess princess1 q1w2e3r4 qwer1234 qwerty12
-qwerty123 qwertyui qwertyuiop samantha starwars sunshine sunshine1 superman trustno1 welcome1
-welcome123 whatever zaq12wsx zxcvbnm1
-"""
-
-
-@cache
-def hasher() -> PasswordHasher:
-    """Return the argon2id password hasher."""
-    from argon2 import PasswordHasher
-
-    return PasswordHasher()
+_COMMON = Path(__file__).with_name("common_passwords.txt").read_text("utf-8").split()
 
 
 class Attempt(NamedTuple):
@@ -150,8 +135,6 @@ class Users:
         is counted before it is checked, so parallel ones can't exceed the limit. A wrong password and
         an unknown user give the same answer and take the same work.
         """
-        from argon2.exceptions import InvalidHashError, VerificationError
-
         hashed = self._hash(user := folded(name))
         number = mark.partition(".")[0]
         is_known = hmac.compare_digest(_mark(hashed, number).encode(), mark.encode())
@@ -161,7 +144,7 @@ class Users:
             return False, wait_s
         try:
             # A longer password is wrong, and hashing all of it could stall the server.
-            hasher().verify(hashed or _nobody(hasher()), _normal(password[: PASSWORD_LENGTH[1] + 1]))
+            HASHER.verify(hashed or _nobody(HASHER), _normal(password[: PASSWORD_LENGTH[1] + 1]))
         except (VerificationError, InvalidHashError):
             return False, 0.0
         if hashed is not None:
@@ -234,11 +217,11 @@ def _normal(password: str) -> bytes:
 
 def _hashed(user: str, password: str) -> str:
     shortest, longest = PASSWORD_LENGTH
-    if folded(password) in (user, *_COMMON.split()):
+    if folded(password) in (user, *_COMMON):
         raise InputError("Many people's guess would be this password; choose another.")
     if not shortest <= len(password) <= longest:
         raise InputError(f"A password has {shortest} to {longest} characters; choose another.")
-    return hasher().hash(_normal(password))
+    return HASHER.hash(_normal(password))
 
 
 @cache

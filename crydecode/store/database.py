@@ -59,17 +59,13 @@ _REASONS: dict[object, str] = {
     "55P03": _LOCKED,
     "57014": NO_ANSWER,
 }
-_ADVICE = {
-    DAMAGED: "",
-    _MOVED: "",
-    NO_ANSWER: " What you sent may still be saved: check the diary before you send it again.",
-}
+_UNKNOWN = " What you sent may still be saved: check the diary before you send it again."
+_ADVICE = {DAMAGED: "", _MOVED: "", NO_ANSWER: _UNKNOWN}
 _logged: set[str] = set()  # the reasons that are in the server's log
 
 _TABLES = sa.MetaData()
 _key = partial(sa.Column, primary_key=True, autoincrement=False)
 _column = partial(sa.Column, nullable=False)
-_infant = partial(sa.ForeignKey, "infants.id")  # called for each column, to which a key belongs
 
 _META = sa.Table("meta", _TABLES, _key("key", sa.Text), _column("value", sa.BigInteger))
 USERS = sa.Table("users", _TABLES, _key("name", sa.Text), _column("hash", sa.Text))
@@ -77,7 +73,7 @@ INFANTS = sa.Table("infants", _TABLES, _key("id", sa.BigInteger), _column("name"
 READINGS = sa.Table(
     "readings",
     _TABLES,
-    _key("infant", sa.BigInteger, _infant()),
+    _key("infant", sa.BigInteger, sa.ForeignKey("infants.id")),
     _key("time", sa.Double),
     _key("session", sa.BigInteger),
     _column("run", sa.Text),
@@ -94,7 +90,7 @@ SAID = sa.Table(
     "said",
     _TABLES,
     _key("id", sa.BigInteger),
-    _column("infant", sa.BigInteger, _infant()),
+    _column("infant", sa.BigInteger, sa.ForeignKey("infants.id")),
     _column("start", sa.Double),
     _column("stop", sa.Double),
     _column("what", sa.Text),
@@ -134,10 +130,7 @@ class Database:
     """The store's tables. `shown` is the address without a password."""
 
     def __init__(self, address: str) -> None:
-        """Open the database at a URL.
-
-        Raises InputError for an invalid URL, and for a file that can't be created.
-        """
+        """Open the database at a URL. Raises InputError if it is invalid, or its file can't be created."""
         self.shown, self._path = shown(address), None
         scheme = address.partition("://")[0]
         if scheme not in ("sqlite", *_SERVERS):

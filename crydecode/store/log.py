@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -28,15 +28,10 @@ from cryutils.words import CALM, GAP, NO_CRY
 
 EARLIEST_S, LATEST_S = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
 
+# A time of listening by one page: its number, and the name of the run whose models answer, or "".
+Session: TypeAlias = tuple[int, str]
 _AT_ONCE = 10_000  # readings in memory
 _AGAIN_S = 60.0  # between two taps that are one
-
-
-class Session(NamedTuple):
-    """A time of listening by one page. run: the name of the run whose models answer, or ""."""
-
-    id: int
-    run: str
 
 
 class Log:
@@ -48,7 +43,7 @@ class Log:
 
     def begin(self, run: str = "") -> Session:
         """Return a new session, for `append`."""
-        return Session(secrets.randbits(48), printable(run))
+        return secrets.randbits(48), printable(run)
 
     def append(self, session: Session, readings: Sequence[Reading]) -> int:
         """Log readings of a session from `begin`, durably; return how many were new.
@@ -57,20 +52,16 @@ class Log:
         Readings may be late and out of order. Raises InputError for times before 2000 or after 2099,
         and for NaN and infinite numbers.
         """
-        same = {"infant": self.id, "session": session.id, "run": session.run}
+        number, run = session
+        same = {"infant": self.id, "session": number, "run": run}
         rows = [_row(reading) | same for reading in readings]
         with self._begin(writes=True) as connection:
             return tables.insert_new(connection, tables.READINGS, rows) if rows else 0
 
-    def entries(self, since: float | None = None, until: float | None = None) -> Iterator[Row]:
-        """Yield the readings from `since` to before `until` (s since 1970), in order of time.
-
-        They are rows of the table, without loading all into memory, with the infant's name.
-        """
+    def entries(self) -> Iterator[Row]:
+        """Yield the readings in order of time: rows of the table, with the infant's name."""
         reading = tables.READINGS.c
-        query = sa.select(tables.READINGS).where(
-            reading.infant == self.id, *_within(reading.time, reading.time, since, until)
-        )
+        query = sa.select(tables.READINGS).where(reading.infant == self.id)
         with self._begin() as connection:
             for row in self._rows(connection, query.order_by(reading.time, reading.session)):
                 yield row | {"infant": self.name}
@@ -79,14 +70,9 @@ class Log:
         """Return the diary's lines from `since` to before `until`, where cries begin and end."""
         reading, said = tables.READINGS.c, tables.SAID.c
         columns = (reading.time, reading.verdict, reading.kind, reading.probabilities, reading.run)
-        readings = sa.select(*columns).where(
-            reading.infant == self.id,
-            reading.verdict.not_in(CALM),
-            *_within(reading.time, reading.time, since, until),
-        )
-        statements = sa.select(tables.SAID).where(
-            said.infant == self.id, *_within(said.start, said.stop, since, until)
-        )
+        heard = self._within(reading.time, reading.time, since, until)
+        readings = sa.select(*columns).where(reading.verdict.not_in(CALM), *heard)
+        statements = sa.select(tables.SAID).where(*self._within(said.start, said.stop, since, until))
         newest_first = statements.order_by(said.made.desc(), said.id.desc())
         with self._begin() as connection:
             cries = self._rows(connection, readings.order_by(reading.time))
@@ -132,17 +118,11 @@ class Log:
             connection.execute(sa.delete(tables.SAID).where(same, *over))
 
     def listened_s(self, since: float, until: float) -> float:
-        """Return how long a device listened between two times, in s.
-
-        Time in which several devices listened counts once, and gaps do not count.
-        """
+        """Return how long at least one device listened between two times, in s, without gaps."""
         reading = tables.READINGS.c
         steps = sa.distinct(sa.func.floor(reading.time / HOP_S))
-        query = sa.select(sa.func.count(steps)).where(
-            reading.infant == self.id,
-            reading.verdict != GAP,
-            *_within(reading.time, reading.time, since, until),
-        )
+        heard = self._within(reading.time, reading.time, since, until)
+        query = sa.select(sa.func.count(steps)).where(reading.verdict != GAP, *heard)
         with self._begin() as connection:
             return HOP_S * (connection.scalar(query) or 0)
 
@@ -150,10 +130,9 @@ class Log:
         """Remove everything logged before a time (s since 1970); return how many readings."""
         reading, said = tables.READINGS.c, tables.SAID.c
         with self._begin(writes=True) as connection:
-            mine = sa.delete(tables.SAID).where(said.infant == self.id, said.stop < before)
-            connection.execute(mine)
-            readings = sa.delete(tables.READINGS).where(reading.infant == self.id, reading.time < before)
-            return connection.execute(readings).rowcount
+            connection.execute(sa.delete(tables.SAID).where(said.infant == self.id, said.stop < before))
+            old = sa.delete(tables.READINGS).where(reading.infant == self.id, reading.time < before)
+            return connection.execute(old).rowcount
 
     def remove(self) -> None:
         """Remove the infant and its whole log."""
@@ -161,6 +140,13 @@ class Log:
             for table in (tables.READINGS, tables.SAID):
                 connection.execute(sa.delete(table).where(table.c.infant == self.id))
             connection.execute(sa.delete(tables.INFANTS).where(tables.INFANTS.c.id == self.id))
+
+    def _within(
+        self, start: sa.Column[Any], stop: sa.Column[Any], since: float | None, until: float | None
+    ) -> tuple[sa.ColumnElement[bool], ...]:
+        """Return the conditions that a row of the infant reaches into a time; None: no limit."""
+        mine = start.table.c.infant == self.id
+        return mine, stop >= (since or EARLIEST_S), start < (until or LATEST_S)
 
     @contextmanager
     def _begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:
@@ -198,13 +184,8 @@ def _row(reading: Reading) -> Row:
     shares = chain(*(part.values() for part in parts.values() if part))
     if not all(map(math.isfinite, (reading.cry or 0.0, *shares))):
         raise InputError(f"reading at {reading.time}: a number in it is none (NaN or infinity).")
-    row: Row = {
-        "time": float(reading.time),
-        "verdict": printable(reading.verdict),
-        "cry": reading.cry,
-        "note": printable(reading.note),
-        "kind": reading.kind,
-    }
+    row: Row = {"time": float(reading.time), "cry": reading.cry, "kind": reading.kind}
+    row |= {"verdict": printable(reading.verdict), "note": printable(reading.note)}
     for name, part in parts.items():
         numbers = part and {state: float(share) for state, share in part.items()}
         row[name] = None if part is None else json.dumps(numbers, separators=(",", ":"))
@@ -218,10 +199,3 @@ def _require(start: float, stop: float) -> None:
         raise InputError(f"{times} s since 1970: no time from 2000 to 2099; is a clock wrong?")
     if stop - start > 86_400:
         raise InputError(f"{start:g} to {stop:g} s since 1970: a correction spans a day at most.")
-
-
-def _within(
-    start: sa.Column[Any], stop: sa.Column[Any], since: float | None, until: float | None
-) -> tuple[sa.ColumnElement[bool], ...]:
-    """Return the conditions that something reaches into a time; None: no limit."""
-    return stop >= (since or EARLIEST_S), start < (until or LATEST_S)

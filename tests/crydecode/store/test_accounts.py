@@ -39,8 +39,7 @@ def test_a_wrong_password_and_an_unknown_user_get_one_answer_for_one_work(
             work.append(hash.rpartition("$")[0].rpartition("$")[0])  # all but salt and digest
             return super().verify(hash, password)
 
-    watched = Watched(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(accounts, "hasher", lambda: watched)
+    monkeypatch.setattr(accounts, "HASHER", Watched(time_cost=1, memory_cost=64, parallelism=1))
     answers = [store.users.check(name, "wrong", HOME) for name in ("demo", "nobody")]
     assert answers == [(False, 0)] * 2
     assert work[0] == work[1] and len(work) == 2
