@@ -136,14 +136,23 @@ def begin(notebook: str, *, seed: int | None = None) -> None:
     _current = _Notebook(notebook, seed, {}, {})
 
 
+def cells(notebook: Path) -> list[dict[str, Any]]:
+    """Return the cells of a notebook, `source` as one text. Raises InputError if it is damaged."""
+    try:
+        content = json.loads(notebook.read_bytes())["cells"]
+        return [{**cell, "source": "".join(cell["source"])} for cell in content]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{notebook}: not a notebook of format 4, or damaged.") from error
+
+
 def defaults(notebook: Path) -> dict[str, Any]:
     """Return the default of each parameter of the notebook that is a plain value; {} without a file."""
     values = dict[str, Any]()
-    for cell in json.loads(notebook.read_bytes())["cells"] if notebook.is_file() else []:
+    for cell in cells(notebook) if notebook.is_file() else []:
         if "parameters" not in cell["metadata"].get("tags", ()):
             continue
         with suppress(SyntaxError):  # a command of IPython
-            for line in ast.parse("".join(cell["source"])).body:
+            for line in ast.parse(cell["source"]).body:
                 if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
                     with suppress(ValueError):  # a calculation
                         values[line.targets[0].id] = ast.literal_eval(line.value)
@@ -215,9 +224,8 @@ def record(value: float | Interval | PermutationTest | pd.DataFrame, *metrics: s
 def _record_answers(table: pd.DataFrame, metrics: tuple[Any, ...], columns: Any) -> None:
     from cryutils.evaluation import answers
 
-    about = {name: value for name, value in columns.items() if name in answers.ABOUT}
-    rest = {name: value for name, value in columns.items() if name not in about}
-    table = table.assign(**about)
+    table = table.assign(**{name: columns[name] for name in answers.ABOUT if name in columns})
+    rest = {name: value for name, value in columns.items() if name not in answers.ABOUT}
     by = [name for name in answers.ABOUT if name in table]
     for place, part in table.groupby(by, sort=False):
         scores = answers.score(part, *metrics).reset_index()
@@ -395,12 +403,13 @@ def every_run() -> dict[str, pd.DataFrame]:
     Columns as in `table`. The results kept in git, named `reference/<run>`, come last. Runs whose
     results can't be read are left out.
     """
-    own = sorted(outputs_dir().glob("*/results.json"), key=lambda p: -p.stat().st_mtime)
-    kept = sorted((project_dir() / "outputs" / "reference").glob("*/results.json"))
+    files = sorted(outputs_dir().glob("*/results.json"), key=lambda p: -p.stat().st_mtime)
+    by_name = {path.parent.name: path for path in files}
+    for path in sorted((project_dir() / "outputs" / "reference").glob("*/results.json")):
+        by_name[f"reference/{path.parent.name}"] = path
     runs = {}
-    for path in (*own, *kept):
+    for name, path in by_name.items():
         with suppress(InputError):
-            name = path.parent.name if path in own else f"reference/{path.parent.name}"
             runs[name] = table(read_results(path))
     return runs
 
@@ -414,16 +423,16 @@ def benchmark_output(name: str) -> str:
 def _folder(run: str | Path | None) -> Path:
     if run is None:
         return run_dir()
-    is_kept = str(run).startswith("reference/")  # in git, whatever the folder for outputs
-    return (project_dir() / "outputs" if is_kept else outputs_dir()) / run
+    in_git = str(run).startswith("reference/")  # whatever the folder for outputs
+    return (project_dir() / "outputs" if in_git else outputs_dir()) / run
 
 
 def merge(folder: Path, notebooks: Iterable[str]) -> None:
     """Write `results.json` from the files of these notebooks, and remove files that are damaged."""
-    keep, rows = set(notebooks), []
+    finished, rows = set(notebooks), []
     for path in sorted((folder / "results").glob("*.json")):
         try:
-            rows += [row for row in read_results(path) if row["notebook"] in keep]
+            rows += [row for row in read_results(path) if row["notebook"] in finished]
         except InputError:
             path.unlink()
     _dump(rows, folder / "results.json")
@@ -459,19 +468,16 @@ def run_lock(folder: Path) -> Iterator[None]:
     Raises InputError if it is locked by another run or can't be created.
     """
     if not writable(folder):
-        remedy = "set CRYUTILS_OUTPUTS_DIR to a folder of yours"
-        raise InputError(f"{folder}: can't be written to; {remedy}.")
+        raise InputError(f"{folder}: can't be written to; set CRYUTILS_OUTPUTS_DIR to your folder.")
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
-    try:  # this lock leaves no file, and is released however this process ends
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        what = "another `cryutils run` is running here; wait until it has ended"
-        raise InputError(f"{folder}: {what}, or name this run with --name.") from error
-    except OSError:
-        pass  # a file system without locks, such as NFS
     try:
+        with suppress(OSError):  # a file system without locks, such as NFS
+            try:  # this lock leaves no file, and is released however this process ends
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                what = "another `cryutils run` is running here; wait until it has ended"
+                raise InputError(f"{folder}: {what}, or name this run with --name.") from error
         yield
     finally:
         os.close(descriptor)
@@ -487,10 +493,10 @@ def stage(folder: Path, name: str) -> Path:
     staging.mkdir()  # never with parents: fails if the run has ended, and its folder moved
     for kind in ("models", "results", "notebooks", "logs"):
         (staging / kind).mkdir()
-    own = {f"results/{name}.json", *states(folder).get(name, {"files": []})["files"]}
+    earlier = {f"results/{name}.json", *states(folder).get(name, {"files": []})["files"]}
     for source in (*folder.glob("models/*"), *folder.glob("results/*.json")):
         file = source.relative_to(folder).as_posix()
-        if source.is_file() and file not in own:
+        if source.is_file() and file not in earlier:
             (staging / file).symlink_to(source)
     return staging
 
@@ -525,19 +531,19 @@ def finish(staging: Path, name: str, state: Mapping[str, Any]) -> None:
 
 def give_up(staging: Path, name: str) -> dict[str, Path]:
     """Keep a failed execution's notebook and log, if it wrote them; return "notebook" and "log"."""
-    folder, kept = staging.parents[2], {}
+    folder, files = staging.parents[2], {}
     for kind, file in {"notebook": f"notebooks/{name}.ipynb", "log": f"logs/{name}.log"}.items():
         target = (folder / file).with_stem(f"{name}.failed")
         target.unlink(missing_ok=True)  # from an earlier failure
         if (staging / file).is_file():
             target.parent.mkdir(exist_ok=True)
-            kept[kind] = (staging / file).replace(target)
+            files[kind] = (staging / file).replace(target)
     shutil.rmtree(staging.parent, ignore_errors=True)
-    return kept
+    return files
 
 
 def clean(folder: Path) -> None:
     """Remove what a killed run left in `folder` and damaged results; rebuild `results.json`."""
-    for left in (folder / STAGING, *folder.glob(".part-*")):  # `.part-`: left by `writing`
-        shutil.rmtree(left, ignore_errors=True)
+    for rest in (folder / STAGING, *folder.glob(".part-*")):  # `.part-`: of `writing`
+        shutil.rmtree(rest, ignore_errors=True)
     merge(folder, states(folder))

@@ -157,9 +157,9 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
         parts = [row for row in rows if row["part_of"] == claim["id"]]
         corpora = measured.corpora.get(claim["key"], {row["data"] for row in parts} - {""})
         for data in sorted(corpora or {""}):
-            result = measured.get(claim["key"], data, "leak_free", "random")
+            number = measured.get(claim["key"], data, "leak_free", "random")
             row = {**claim, "data": data, "n": nan, "n_infants": nan, "notebook": ""}
-            row |= {name: result[name] for name in ("n", "n_infants", "notebook") if result}
+            row |= {name: number[name] for name in ("n", "n_infants", "notebook") if number}
             for split in evaluation.SPLITS:
                 if claim["rule"] == "every":
                     row[split] = _by_parts(parts, data, split)
@@ -170,10 +170,10 @@ def judge(results: pd.DataFrame) -> pd.DataFrame:
     rows.sort(key=lambda row: order.index(row["id"]))
     for row in rows:
         for split in evaluation.SPLITS:
-            found: Judgement = row.pop(split)
-            if is_synthetic(row["data"]) and (says := _IN_SIMULATION.get(found.verdict)):
-                found = found.say(Verdict.IN_SIMULATION, f"{says}: {found.reason}")
-            row |= {f"{split}_{name}": value for name, value in found._asdict().items()}
+            result: Judgement = row.pop(split)
+            if is_synthetic(row["data"]) and (says := _IN_SIMULATION.get(result.verdict)):
+                result = result.say(Verdict.IN_SIMULATION, f"{says}: {result.reason}")
+            row |= {f"{split}_{name}": value for name, value in result._asdict().items()}
     return pd.DataFrame(rows)
 
 
@@ -229,14 +229,15 @@ def _replaced(data: str, measured: _Measured) -> str:
 
 def _on_new_infants(claim: Mapping[str, Any], data: str, result: Judgement, measured: _Measured) -> Judgement:
     """Return how a published score compares with `result` on infants it says nothing about."""
-    found = _unfit(result)
-    if found is None:
-        found = _sided(result, claim["value"] - claim["margin"], upwards=True)
+    comparison = _unfit(result)
+    if comparison is None:
+        comparison = _sided(result, claim["value"] - claim["margin"], upwards=True)
         names = {Verdict.REPRODUCED: "as high", Verdict.NOT_REPRODUCED: "lower"}
-        level = names.get(found.verdict, "not shown to be lower")
-        found = found._replace(reason=f"{level} here: {found.reason}, the figure minus its margin")
-    reason = f"nothing is claimed about new infants; {found.reason}{_replaced(data, measured)}"
-    return found.say(Verdict.CANNOT_BE_TESTED, reason)
+        level = names.get(comparison.verdict, "not shown to be lower")
+        reason = f"{level} here: {comparison.reason}, the figure minus its margin"
+        comparison = comparison._replace(reason=reason)
+    reason = f"nothing is claimed about new infants; {comparison.reason}{_replaced(data, measured)}"
+    return comparison.say(Verdict.CANNOT_BE_TESTED, reason)
 
 
 def _single_holdout(claim: Mapping[str, Any], data: str, result: Judgement, measured: _Measured) -> Judgement:
@@ -269,23 +270,22 @@ def _one_sided(
 ) -> Judgement:
     """Return whether the whole interval is on the claim's side of the margin."""
     rule, needs = claim["rule"], claim["data_required"]
-    found = _sided(result, claim["margin"], upwards=rule != "high < margin")
+    side = _sided(result, claim["margin"], upwards=rule != "high < margin")
     with_faces = is_synthetic(data) or data in measured.corpora.get(_OF_FACES, ())
     if needs == _FACES and not with_faces:
-        return result.say(Verdict.CANNOT_BE_TESTED, f"needs {needs}; on {data} {found.reason}")
+        return result.say(Verdict.CANNOT_BE_TESTED, f"needs {needs}; on {data} {side.reason}")
     if unfit := _unfit(result):
         return unfit
     if rule == "cited":
-        return result.say(Verdict.NOT_SHOWN, f"the paper only cites it; {found.reason}")
-    if found.verdict == Verdict.REPRODUCED and claim["winner"]:
+        return result.say(Verdict.NOT_SHOWN, f"the paper only cites it; {side.reason}")
+    if side.verdict == Verdict.REPRODUCED and claim["winner"]:
         # Of two models at chance, neither beats the other.
         p_value = measured.get(f"{claim['winner']}.p_value", data, split).get("value")
         if p_value is None:
-            return found.say(Verdict.NOT_SHOWN, "that model isn't tested against chance")
+            return side.say(Verdict.NOT_SHOWN, "that model isn't tested against chance")
         if p_value > ALPHA:
-            reason = f"that model itself is at chance, p = {p_value:.2f}"
-            return found.say(Verdict.NOT_SHOWN, reason)
-    return found
+            return side.say(Verdict.NOT_SHOWN, f"that model itself is at chance, p = {p_value:.2f}")
+    return side
 
 
 def _unfit(result: Judgement) -> Judgement | None:
@@ -366,24 +366,6 @@ def judge_runs(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def verdict_counts(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return how many rows of `judged` have each verdict, the index.
-
-    Columns: for each split, rows on real recordings (or without a corpus) and on synthetic infants;
-    then those judged by reading.
-    """
-    in_print, synthetic = judged.verdict != "", judged.data.map(is_synthetic).astype(bool)
-    parts = {"real": judged[~in_print & ~synthetic], "synthetic": judged[synthetic]}
-    counts = {
-        (SPLITS[split], where): part[f"{split}_verdict"].map(str).value_counts()
-        for split in evaluation.SPLITS
-        for where, part in parts.items()
-    }
-    counts["in print", ""] = judged[in_print].random_verdict.map(str).value_counts()
-    named = pd.DataFrame(counts).reindex([str(v) for v in Verdict]).dropna(how="all")
-    return named.fillna(0).astype(int)
-
-
 def claim_lines(judged: pd.DataFrame) -> Iterator[str]:
     """Yield the lines of the ledger from `judge_runs`, real and synthetic infants apart."""
     order = judged.assign(synthetic=judged.data.map(is_synthetic).astype(bool))
@@ -403,8 +385,6 @@ def claim_lines(judged: pd.DataFrame) -> Iterator[str]:
                 says = [measured, row[f"{split}_verdict"], row[f"{split}_reason"]]
                 yield f"  {SPLITS[split]}: {'; '.join(filter(None, says))}"
         yield ""
-    yield "How many rows have which verdict:"
-    yield from verdict_counts(judged).to_string().splitlines()
 
 
 # The scoreboard
@@ -428,14 +408,6 @@ _ABOUT = ["study", "condition", "feature", "name"]
 MODEL = ["study", "condition", "feature", "model", "data"]
 
 
-def note(shown: pd.DataFrame) -> str:
-    """Return the data note for a figure that shows rows of `scores`: corpora and runs."""
-    corpora, runs = dict.fromkeys(shown.data), dict.fromkeys(shown.run)
-    warning = ": no evidence about real infants" * any(map(is_synthetic, corpora))
-    names = " and ".join(map(title, corpora))
-    return f"{names}{warning}; measured by {' and '.join(runs)}"
-
-
 def scores(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return a row for each model and metric in the papers' tables, real recordings first.
 
@@ -451,7 +423,7 @@ def scores(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     parts = [results.assign(run=run) for run, results in runs.items()]
     results = pd.concat(parts or [table([]).assign(run="")], ignore_index=True)
     others = [at for at, part in results.groupby(["run", "data"]) if stand_in(part) is None]
-    measured = results[results.rival == ""].rename(columns={"model": "name"}).drop(columns="key")
+    measured = results[results.rival == ""].rename(columns={"model": "name"})
     measured = _ROWS.reset_index(names="place").merge(measured, on=_ABOUT)
     measured = measured.astype({"n": float, "n_infants": float})
     scored = measured[measured.metric.isin(METRICS)]
@@ -461,7 +433,7 @@ def scores(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     measured, scored = (rows.merge(largest[[*at, "run"]]) for rows in (measured, scored))
     free = measured[measured.split == "leak_free"]
 
-    row = [*_ROWS, "place", "data", "run", "metric"]
+    row = [*_ROWS, "place", "data", "run", "metric", "key"]
     shown = scored.groupby(row)[["n", "n_infants"]].max()
     for split in SPLITS:
         ends = scored[scored.split == split].set_index(row)[["value", "low", "high"]]
@@ -469,19 +441,17 @@ def scores(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     shown = shown.reset_index()
     tests = free[free.metric == "p_value"].rename(columns={"value": "p_value"})
     shown = shown.merge(tests[["place", "data", "p_value"]], on=["place", "data"], how="left")
-    majority = free[free.model == COMMONEST].set_index(["table", "data", "metric", "group"]).value
+    # The paper mentions no class weights: its figure is compared with and without them.
     printed = published().set_index("key").value
-    keys, figures, commonest = list[str](), list[float](), list[float]()
-    for one in _records(shown):
-        here = (one["table"], one["data"], one["metric"])
-        guess = majority.get((*here, one["group"]), majority.get((*here, ""), nan))
-        keys.append(key({**one, "model": one["name"]}))
-        # The paper mentions no class weights: its figure is compared with and without them.
-        figure = printed.get(keys[-1].replace("_unweighted", ""), nan)
-        of_table1 = one["study"] == "feature_validation"
-        figures.append(nan if of_table1 and (one["run"], one["data"]) in others else figure)
-        commonest.append(guess)
-    shown = shown.assign(key=keys, published=figures, commonest=commonest)
+    shown["published"] = shown.key.str.replace("_unweighted", "").map(printed)
+    for run, data in others:
+        is_other = (shown.study == "feature_validation") & (shown.run == run) & (shown.data == data)
+        shown.loc[is_other, "published"] = nan
+    majority = free[free.model == COMMONEST].set_index([*at, "metric", "group"]).value
+    shown["commonest"] = [
+        majority.get((*place, group), majority.get((*place, ""), nan))  # else that of the whole table
+        for *place, group in shown[[*at, "metric", "group"]].itertuples(index=False)
+    ]
     shown["metric"] = pd.Categorical(shown.metric, list(METRICS))
     shown["synthetic"] = shown.data.map(is_synthetic)
     shown = shown.sort_values(["synthetic", "data", "place", "metric"], ignore_index=True)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from cryutils.claims.audit import Audit
     from cryutils.datasets.archives import Dataset, Files
+    from cryutils.datasets.corpus import Corpus
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 SCOREBOARD = "notebooks/14_scoreboard.ipynb"  # of a run
@@ -133,9 +134,7 @@ def run(
         if not registry.is_synthetic(corpus):
             clips = registry.load(corpus)
             say(f"{clips.note}; {len(clips)} clips of {len(set(clips.infants))} infants")
-            if problems := _counted(clips.problems()):
-                listed = f"`cryutils data describe {shlex.quote(corpus)} --problems` lists them"
-                say(f"Problems: {problems}; {listed}.")
+            say(_problems(clips, corpus))
     failed = runner.run(jobs, **options)
     for notebook, error in failed.items():
         say(f"{notebook}: {error}", err=True)
@@ -228,11 +227,10 @@ def _copy_course(folder: str) -> list[str]:
 # Claims and audits
 
 
-@cryutils.command()
-@click.option("--verdict", metavar="WORDS", help="Rows with this verdict with either split.")
+@cryutils.command(epilog="Example: cryutils claims --run reference/judged")
 @click.option("--run", help="Use the results of this run only (default: all runs).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with null if nothing was measured.")
-def claims(verdict: str | None, run: str | None, as_json: bool) -> None:
+def claims(run: str | None, as_json: bool) -> None:
     """Compare each claim of both papers with the measurements.
 
     Each claim has two verdicts, with a random split (our reading of the papers) and leak-free. If
@@ -240,11 +238,6 @@ def claims(verdict: str | None, run: str | None, as_json: bool) -> None:
     verdicts: reproduced, not reproduced (also: with a substitute class), not shown, in simulation
     (measured on synthetic infants alone) and cannot be tested; for sums, captions and references,
     consistent and inconsistent.
-
-    \b
-    Examples:
-      cryutils claims --verdict inconsistent
-      cryutils claims --run reference/judged --json
     """
     from cryutils.claims import every_run, tables
 
@@ -252,18 +245,11 @@ def claims(verdict: str | None, run: str | None, as_json: bool) -> None:
     if run is not None and run not in runs:
         raise InputError(f"no run {run!r}.{near_miss(run, runs)}")
     judged = tables.judge_runs({name: runs[name] for name in runs if run in (None, name)})
-    if verdict is not None:
-        known = [str(word) for word in tables.Verdict]
-        if verdict not in known:
-            raise InputError(f"no verdict {verdict!r}.{near_miss(verdict, known)}")
-        judged = judged[(judged[["random_verdict", "leak_free_verdict"]] == verdict).any(axis=1)]
     if as_json:
         click.echo(judged.to_json(orient="records", double_precision=15, indent=1))
-    elif judged.empty:
-        say("No row of the ledger is like this.")
-    else:
-        for line in tables.claim_lines(judged):
-            say(line)
+        return
+    for line in tables.claim_lines(judged):
+        say(line)
 
 
 @cryutils.command()
@@ -301,8 +287,7 @@ def audit(source: str, permutations: int, distinct_infants: bool, **files: str |
     else:
         corpus = registry.load(source)
         table = audits.of_corpus(corpus)
-        listed = f"`cryutils data describe {shlex.quote(source)} --problems` lists them"
-        table.attrs["notes"].append(f"Problems of these recordings: {len(corpus.problems())}; {listed}.")
+        table.attrs["notes"].append(_problems(corpus, source))
     _print_audit(audits.audit(table, permutations=permutations))
 
 
@@ -404,13 +389,10 @@ def data_describe(name: str, problems: bool) -> None:
     except InputError as error:
         _list(error.problems if problems else ())
         raise
-    table = corpus.problems()
     origin = ("", corpus.note, f"Licence: {corpus.licence}", f"Cite: {corpus.cite()}")
-    for line in (*corpus.describe().to_string().split("\n"), *origin):
+    for line in (*corpus.describe().to_string().split("\n"), *origin, _problems(corpus, name)):
         say(line)
-    hint = "" if problems or table.empty else " --problems lists them."
-    say(f"Problems: {_counted(table) or 'none'}.{hint}")
-    _list(table.itertuples() if problems else ())
+    _list(corpus.problems().itertuples() if problems else ())
 
 
 def _list(problems: Iterable[Any]) -> None:
@@ -418,12 +400,12 @@ def _list(problems: Iterable[Any]) -> None:
         say(f"{problem.kind}  {problem.item}: {problem.what}")
 
 
-def _counted(problems: pd.DataFrame) -> str:
-    """Return the number of rows of each kind in `Corpus.problems`, in words."""
-    return ", ".join(
-        f"{n} {kind}" + "s" * (kind == "contradiction" and n > 1)
-        for kind, n in problems.kind.value_counts().items()
-    )
+def _problems(corpus: Corpus, name: str) -> str:
+    """Return a line with the number of problems of each kind, and the command that lists them."""
+    counts = corpus.problems().kind.value_counts()
+    kinds = (f"{n} {kind}" + "s" * (kind == "contradiction" and n > 1) for kind, n in counts.items())
+    listed = f"; `cryutils data describe {shlex.quote(name)} --problems` lists them" * bool(len(counts))
+    return f"Problems: {', '.join(kinds) or 'none'}{listed}."
 
 
 # Errors and signals

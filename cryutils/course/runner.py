@@ -152,7 +152,6 @@ def plan(
     content = yaml.safe_load(files[profile].read_text(encoding="utf-8"))
     rows = {row["name"]: row for row in contents()}
     selected = chosen(texts or [name for name, row in rows.items() if profile in row["profiles"]])
-    cells = {name: _cells(path) for name, path in selected.items()}
     known = {name: records.defaults(path) for name, path in selected.items()}
     _require_known(values, {key for each in known.values() for key in each}, "a chosen notebook")
     corpus = str(resolve(data)) if data else content.get("data")
@@ -175,22 +174,12 @@ def plan(
         changed |= {key: value for key, value in values.items() if key in known[name]}
         records.require_types(changed, known[name])
         used = [_files(text) for text in (known[name] | changed).values() if isinstance(text, str)]
-        code = [cell.source for cell in cells[name] if cell.cell_type == "code"]
-        library = {str(file): file_digest(file) for file in sources("\n".join(code))}
-        text = [cell.source for cell in cells[name]]
-        digest = hash([text, changed, used, library, shared])
+        cells = records.cells(path)
+        code = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code")
+        library = {str(file): file_digest(file) for file in sources(code)}
+        digest = hash([[cell["source"] for cell in cells], changed, used, library, shared])
         jobs.append(Job(name, path, folder, changed, digest, rows[name].get("after", ())))
     return jobs
-
-
-def _cells(path: Path) -> list[Any]:
-    """Return the cells of a notebook."""
-    import nbformat
-
-    try:
-        return list(nbformat.read(path, as_version=4).cells)
-    except (AttributeError, KeyError, TypeError, ValueError, nbformat.ValidationError) as error:
-        raise InputError(f"{path}: not a notebook of format 4, or damaged.") from error
 
 
 def _require_known(names: Iterable[str], known: Collection[str], where: str) -> None:
@@ -256,11 +245,11 @@ def _files(text: str) -> list[parallel.Identity]:
         files = [root, *(manifest.files(root) if root.suffix == ".csv" else ())]
     else:
         files = [path for path, why in walk(root) if not why] if text else []
-    found = []
+    identities = []
     for path in files:
         with suppress(InputError):  # it may have vanished; the corpus lists it
-            found.append(parallel.identity(path))
-    return found
+            identities.append(parallel.identity(path))
+    return identities
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -278,16 +267,16 @@ def versions(project: Path) -> dict[str, str]:
 
     The commit is that of a clone, with "-dirty" at its end if tracked files have been changed.
     """
-    found = {"cryutils": metadata.version("cryutils"), "python": platform.python_version()}
+    numbers = {"cryutils": metadata.version("cryutils"), "python": platform.python_version()}
     for name in extras.packages():
         with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
+            numbers[name] = metadata.version(name)
     if (project / ".git").exists():  # a wheel may be inside somebody else's repository
         describe = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
         with suppress(OSError, subprocess.CalledProcessError):
             output = subprocess.run(describe, cwd=project, capture_output=True, check=True)
-            found["commit"] = output.stdout.decode().strip()
-    return found
+            numbers["commit"] = output.stdout.decode().strip()
+    return numbers
 
 
 # Executing notebooks
