@@ -115,7 +115,8 @@ function render({ model, el }) {
     if (audio.currentTime < first - 0.01 || audio.currentTime > last - 0.01) audio.currentTime = first;
     audio.playbackRate = parseFloat(rate.value);
     playing = true;
-    audio.play().then(follow, pause);
+    // A pause or another clip aborts it, which is no reason to stop what plays since.
+    audio.play().then(follow, (error) => error.name === "AbortError" || pause());
   }
   const toggle = () => (playing ? pause() : start());
 
@@ -183,7 +184,7 @@ function render({ model, el }) {
     (node("number").textContent = `${members().indexOf(clip().index) + 1} of ${members().length}`);
 
   function paintClip() {
-    const now = clip();
+    const [now, wanted] = [clip(), playing]; // someone pressed Play while the clip was on its way
     load(audio, now.wav, "audio/wav");
     load(image, now.picture, "image/png");
     for (const [side, share] of Object.entries(now.axes)) overlay.style[side] = percent(share);
@@ -202,6 +203,7 @@ function render({ model, el }) {
     paintBars(now.probabilities, label);
     deselect();
     pause();
+    if (wanted) start();
   }
   const paintNotice = () => (node("notice").textContent = model.get("_notice"));
 
