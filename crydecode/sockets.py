@@ -142,8 +142,8 @@ class Sockets:
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._threads, listener.receive, content, buffers)
         await page.socket.send_json(answer)
-        if listener.refused:  # the infant was removed
-            raise InputError(listener.refused)
+        if answer["over"]:  # the infant was removed
+            raise InputError(answer["over"])
 
 
 class Protocol(WebSocketsSansIOProtocol):

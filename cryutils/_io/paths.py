@@ -150,15 +150,14 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def explain_write_errors(folder: Path) -> Iterator[None]:
-    """Turn an OSError into an InputError: `folder`, in the cache, can't be written to."""
+def explain_write_errors(
+    folder: Path, remedy: str = "set CRYUTILS_CACHE_DIR to a folder that you can write to and that has room"
+) -> Iterator[None]:
+    """Turn an OSError into an InputError: `folder`, by default in the cache, can't be written to."""
     try:
         yield
     except OSError as error:
-        raise InputError(
-            f"cannot write to {folder} ({error.strerror or error}): "
-            "set CRYUTILS_CACHE_DIR to a folder that you can write to and that has room."
-        ) from error
+        raise InputError(f"cannot write to {folder} ({error.strerror or error}): {remedy}.") from error
 
 
 @contextmanager

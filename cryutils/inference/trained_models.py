@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.paths import file_digest, outputs_dir, writing
+from cryutils._io.paths import explain_write_errors, file_digest, outputs_dir, writing
 from cryutils.errors import InputError, near_miss
 from cryutils.models.export import NOTEBOOKS, Lite, at_temperature, read_card, write_card
 from cryutils.models.inputs import PictureInput, SoundInput
@@ -154,15 +154,11 @@ def export_model(model: str, *, run: str | Path | None = None, folder: Path | No
     for name in _networks(source, model):
         card, path = read_card(models, name), folder / f"{name}_float32.tflite"
         about = {key: card.get(key) for key in _SHARED}
-        try:
+        about |= {"model": name, "run": source.name, "notice": _NOTICE}
+        with explain_write_errors(folder, "choose another folder"):
             with writing(path) as part:
                 shutil.copyfile(models / f"{name}.tflite", part)
-            write_card(
-                path.with_suffix(".json"), about | {"model": name, "run": source.name, "notice": _NOTICE}
-            )
-        except OSError as error:
-            reason = error.strerror or error
-            raise InputError(f"{folder}: can't be written to ({reason}); choose another folder.") from error
+            write_card(path.with_suffix(".json"), about)
         paths.append(path)
     return paths
 
@@ -170,15 +166,13 @@ def export_model(model: str, *, run: str | Path | None = None, folder: Path | No
 def _open(run: Path, name: str, kind: type[Input]) -> Part[Input]:
     folder = run / "models"
     card, network = read_card(folder, name), Lite(folder / f"{name}.tflite")
+    about: dict[str, Any] = {key: card.get(key) for key in ("data", "note", "reference", "score")}
     part = Part(
         network=network,
         input=kind(**card["input"]),
         classes=tuple(card["classes"]),
-        data=card["data"],
-        note=card["note"],
         temperature=float(card["temperature"]),
-        reference=card.get("reference"),
-        score=card.get("score"),
+        **about,
     )
     if (network.shape, network.classes) != (part.input.shape, len(part.classes)):
         raise InputError(f"{network.path}: its card does not fit; run {NOTEBOOKS[name]} again.")

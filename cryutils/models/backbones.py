@@ -2,8 +2,8 @@
 
 Used in notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
 followed by a small trainable model) and in appendix_faces. `Backbone.weights` describes the weights,
-for the title of every table and figure, because random weights are not pretrained. ImageNet's
-weights come from `CRYUTILS_WEIGHTS_DIR`, or Keras downloads them and checks their hash.
+for the title of every table and figure. ImageNet's come from `CRYUTILS_WEIGHTS_DIR`, or Keras
+downloads them and checks their hash.
 
 The small network replaces ResNet-50 if ImageNet's weights are not available. It was trained to
 predict the brightness of skin and hair, the shape of head and nose, the direction of the light and
@@ -30,11 +30,10 @@ import numpy as np
 from cryutils._io.download import Unavailable
 from cryutils._io.paths import file_digest, resolve, weights_dir
 from cryutils.errors import InputError, near_miss
-from cryutils.models.backend import keras, seeded
+from cryutils.models.backend import keras
 
 RESNET50 = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"  # as Keras publishes it
 _MD5 = "4d473c1dd8becc155b73f8504c6f6626"
-_RANDOM = "random weights"
 _TIMEOUT_S = 5.0  # for each address of the host, and for each part of the file
 FILTERS = (16, 32, 64, 128)  # of the small network
 MARGIN = 0.1  # margin around the face, as in `video.crops`
@@ -62,11 +61,6 @@ class Backbone:
         return f"{self.name}, {self.weights}"
 
     @property
-    def trained(self) -> bool:
-        """Whether the weights are not random."""
-        return not self.weights.startswith(_RANDOM)
-
-    @property
     def imagenet(self) -> bool:
         """Whether the weights are those that Keras publishes for ImageNet."""
         return self.weights == "ImageNet"
@@ -80,34 +74,30 @@ class Backbone:
         return digest.hexdigest()
 
 
-def choose(name: str = "auto", *, size: int | None = None, seed: int = 0) -> Backbone:
+def choose(name: str = "auto", *, size: int | None = None) -> Backbone:
     """Return the backbone `name`: a frozen network without its classifier.
 
-    name: "ResNet50"; "small"; "auto", which is "small" if ImageNet's weights are not available, since
-    results of random weights would pass for the paper's; or a Keras model from pixels to feature
-    maps that preprocesses them itself: the path of a `.keras` file, or its name in
-    `CRYUTILS_WEIGHTS_DIR`. size: side of the pictures in pixels; None: 224, or 64 for "small". seed:
-    of random weights, which "ResNet50" has without ImageNet's. Raises InputError for an unknown
-    name, a wrong size, or a damaged file.
+    name: "ResNet50"; "small"; "auto", which is "small" if ImageNet's weights are not available; or a
+    Keras model from pixels to feature maps that preprocesses them itself: the path of a `.keras`
+    file, or its name in `CRYUTILS_WEIGHTS_DIR`. size: side of the pictures in pixels; None: 224, or
+    64 for "small". Raises InputError for an unknown name, a wrong size, a damaged file, or
+    "ResNet50" without ImageNet's weights.
     """
-    if name == "auto":
-        resnet = choose("ResNet50", size=size)
-        return resnet if resnet.trained else small(size=size or 64)
     if name == "small":
         return small(size=size or 64)
     shape = (size or 224, size or 224, 3)
     if name.endswith(".keras"):
         return _of_file(name, shape)
-    if name != "ResNet50":
-        raise InputError(f"there is no backbone {name!r}.{near_miss(name, ['auto', 'ResNet50', 'small'])}")
+    if name not in (known := ["auto", "ResNet50", "small"]):
+        raise InputError(f"there is no backbone {name!r}.{near_miss(name, known)}")
     try:
         network, words = _pretrained(shape)
-    except Unavailable:
-        with seeded(seed):
-            network = _built(shape, None)
-        words = f"{_RANDOM} (seed {seed}; ImageNet weights not available)"
+    except Unavailable as error:
+        if name == "auto":
+            return small(size=size or 64)
+        raise InputError(f'ResNet50 without ImageNet\'s weights: {error}; choose "small".') from error
     model = _frozen(network, shape, keras().applications.resnet.preprocess_input)
-    return Backbone(model, name, words, "resnet")
+    return Backbone(model, "ResNet50", words, "resnet")
 
 
 def _frozen(network: Any, shape: tuple[int, ...], preprocess: Callable[[Any], Any]) -> Any:
@@ -139,8 +129,8 @@ def _pretrained(shape: tuple[int, ...]) -> tuple[Any, str]:
         socket.setdefaulttimeout(before)
 
 
-def _built(shape: tuple[int, ...], weights: str | None) -> Any:
-    """Return ResNet-50 with some `weights`; raise Unavailable if a download fails."""
+def _built(shape: tuple[int, ...], weights: str) -> Any:
+    """Return ResNet-50 with `weights`; raise Unavailable if a download fails."""
     try:
         return keras().applications.ResNet50(include_top=False, weights=weights, input_shape=shape)
     except Exception as error:  # Keras raises no other type if the download fails
@@ -169,20 +159,6 @@ def _of_file(name: str, shape: tuple[int, ...]) -> Backbone:
     if len(model.output_shape) != 4:
         raise InputError(f"{path} does not return feature maps; save it without its classifier.")
     return Backbone(model, network.name, f"weights of {path.name}", file_digest(path))
-
-
-def untrained(backbone: Backbone, *, seed: int = 0) -> Backbone:
-    """Return a copy of a backbone with new random weights, drawn from `seed`."""
-    with seeded(seed):
-        model = keras().models.clone_model(backbone.model)
-    model.trainable = False
-    return Backbone(model, backbone.name, f"{_RANDOM} (seed {seed})", backbone.preprocessing)
-
-
-def head_input(backbone: Backbone) -> Any:
-    """Return the Keras model from pixels to embeddings, the means of the backbone's maps."""
-    pooled = keras().layers.GlobalAveragePooling2D()(backbone.model.output)
-    return keras().Model(backbone.model.input, pooled)
 
 
 def small(*, size: int = 64) -> Backbone:

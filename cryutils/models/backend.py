@@ -30,7 +30,17 @@ def keras() -> Any:
 
     Each operation uses one thread (or TF_NUM_INTRAOP_THREADS), so that results do not depend on the
     number of cores. Other settings of Keras, in the environment or in keras.json, have no effect.
-    Raises InputError if the process has already imported Keras with another backend.
+
+    Returns
+    -------
+    module
+        Keras with the backend TensorFlow. Raises InputError if the process has already imported
+        Keras with another backend.
+
+    Examples
+    --------
+    >>> keras().layers.Dense(4, activation="softmax")  # doctest: +SKIP
+    <Dense name=dense, built=False>
     """
     extras.require("tensorflow", "course", "a network")
     if "keras" not in sys.modules:
@@ -49,11 +59,6 @@ def keras() -> Any:
     module = importlib.import_module("keras")
     if (name := module.config.backend()) != "tensorflow":
         raise InputError(f"KERAS_BACKEND={name}: restart Python with KERAS_BACKEND=tensorflow.")
-    # A notebook may have imported Keras before, with the keras.json of another course.
-    module.config.set_image_data_format("channels_last")
-    module.config.set_floatx("float32")
-    module.config.set_dtype_policy("float32")
-    module.config.set_epsilon(1e-7)
     module.optimizers.Optimizer._backend_update_step = _update
     return module
 

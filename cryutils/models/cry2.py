@@ -29,14 +29,31 @@ def build(
 ) -> Any:
     """Return the compiled network.
 
-    It takes windows, float32 (n, frames, coefficients), and returns probabilities (n, classes).
     MFCC and mel-spectrogram together form one wider picture, side by side. The output of the blocks
     is averaged over time, because the position of a cry within its window carries no information,
     but not over coefficients, which encode the pitch.
 
-    input_shape: (frames, coefficients). filters: of each block, which halves both axes; the first
-    convolution also has stride 2. Raises InputError if the window is too small for that many blocks,
-    or `dropout` is out of range.
+    Parameters
+    ----------
+    input_shape : tuple
+        (frames, coefficients).
+    classes : int
+        The number of classes.
+    filters : tuple
+        Of each block, which halves both axes; the first convolution also has stride 2.
+    dropout, learning_rate : float
+        Share of the values before the last layer that training leaves out; step size of Adam.
+
+    Returns
+    -------
+    keras.Model
+        From windows, float32 (n, frames, coefficients), to probabilities (n, classes). Raises
+        InputError if the window is too small for that many blocks, or `dropout` is out of range.
+
+    Examples
+    --------
+    >>> build((63, 60), 4).output_shape  # doctest: +SKIP
+    (None, 4)
     """
     shape = tuple(input_shape)
     keras = _keras()
@@ -55,10 +72,23 @@ def build(
 
 
 def adapt(model: Any, rows: npt.NDArray[np.float32]) -> Any:
-    """Return the `model`, scaling its inputs by mean and variance of `rows`, the training windows.
+    """Let a model scale its inputs by mean and variance of the training windows.
 
-    A constant coefficient is centred but not scaled. rows: float32 (rows, frames, coefficients).
-    model: from `build`, or another one with a batch normalisation named "normalise".
+    Parameters
+    ----------
+    model : keras.Model
+        From `build`, or another one with a batch normalisation named "normalise".
+    rows : array
+        The training windows, float32 (rows, frames, coefficients).
+
+    Returns
+    -------
+    keras.Model
+        The same model. It centres a constant coefficient, but does not scale it.
+
+    Examples
+    --------
+    >>> network = adapt(build(rows.shape[1:], 4), rows)  # doctest: +SKIP
     """
     mean = rows.mean(axis=(0, 1), dtype=np.float64)
     variance = rows.var(axis=(0, 1), dtype=np.float64)

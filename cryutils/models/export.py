@@ -13,7 +13,6 @@ import json
 import math
 import os
 import warnings
-import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,18 +21,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io.paths import file_digest, writing
+from cryutils._io.paths import explain_write_errors, file_digest, writing
 from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError
 from cryutils.models import novelty
-from cryutils.models.backend import keras as _keras
 from cryutils.models.inputs import PictureInput, SoundInput
 from cryutils.words import ANY, CALM, UNSURE
 
 NOTEBOOKS = {"cry2": "04_cry2", "image": "05_image"}
 INPUTS: dict[str, Callable[..., SoundInput | PictureInput]] = {"cry2": SoundInput, "image": PictureInput}
 _RESERVED = {UNSURE, *CALM, ANY}  # what the application says instead of a class
-_DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, ValueError, OSError, TypeError, AttributeError)
 
 Array = npt.NDArray[np.float32]
 Examples = npt.NDArray[Any]
@@ -52,16 +49,11 @@ def save(
     if not all(np.isfinite(weights).all() for weights in model.get_weights()):
         raise InputError(f"{name}: a weight is not a finite number; train it again.")
     path = Path(folder, f"{name}.keras")
-    try:
+    with explain_write_errors(path.parent, "choose another folder"):
         with writing(path) as part:
             model.save(part)
         light = litert(model, path.with_suffix(".tflite"))
         about = write_card(path.with_suffix(".json"), card)
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {folder} ({error.strerror or error}):"
-            " choose a folder that you can write to, on a disk with free space."
-        ) from error
     read_card(path.parent, name)
     return path, about, light
 
@@ -125,20 +117,6 @@ def _is_score(score: Mapping[str, Any], classes: Collection[str]) -> bool:
         and all(type(value) in (int, float) and math.isfinite(value) for value in numbers)
         and all(0 <= value <= 1 for value in shares)
     )
-
-
-def network(path: Path) -> Any:
-    """Return the Keras model in the file at `path`, ready to predict.
-
-    Raises InputError if the file is missing or damaged.
-    """
-    try:
-        model = _keras().models.load_model(path, compile=False)
-    except _DAMAGE as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: no model that loads ({first}); train it again.") from error
-    # Keras 3.10 expects a list as input of a loaded model and warns about each array.
-    return _keras().Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
 def at_temperature(probabilities: npt.ArrayLike, value: float) -> Array:

@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from cryutils._io.paths import project_dir
 from cryutils.audio import spectral
-from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,21 +124,11 @@ class Gate:
     note: str
 
     @classmethod
-    def load(cls, path: Path = READY) -> Gate:
-        """Return the gate stored at `path`. Raises InputError if the file is not a valid gate."""
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            networks = tuple(
-                (np.array(w, float), np.array(b, float), np.array(v, float), float(c))
-                for w, b, v, c in stored["networks"]
-            )
-            gate = cls(networks, float(stored["threshold"]), str(stored["note"]))
-            gate.of_features(describe(np.zeros(_N_FFT, np.float32)))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{path}: no cry gate of this version; `python tools/fit_gate.py` makes it."
-            ) from error
-        return gate
+    def load(cls) -> Gate:
+        """Return the gate that comes with the package."""
+        stored = json.loads(READY.read_text(encoding="utf-8"))
+        networks = tuple((np.array(w), np.array(b), np.array(v), c) for w, b, v, c in stored["networks"])
+        return cls(networks, stored["threshold"], stored["note"])
 
     def scores(self, x: Array, sr: int, *, newest: bool = False) -> Floats:
         """Return how much each window of a sound resembles a cry, 0 to 1, float64 (windows,).

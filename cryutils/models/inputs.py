@@ -37,8 +37,6 @@ Indices = npt.NDArray[np.int64]
 KINDS = ("mel", "mfcc", "mel+mfcc", "stft")
 SCALINGS = ("conditioned", "recording")
 CROPS = ("face", "frame")
-DEAD_DB = -78.0  # re full scale; the noise of a microphone in a quiet room is louder
-DEAD_S = 2.0  # a microphone that gives no sound for so long is dead
 _EDGE_S = 0.01  # ignored at both ends: resampling makes an offset ring, for 6 ms at 8 kHz
 
 
@@ -54,7 +52,23 @@ class Examples:
 
     @classmethod
     def of(cls, clips: Sequence[npt.NDArray[Any]]) -> Examples:
-        """Return the examples of all clips, in order; each array is (rows, ...)."""
+        """Return the examples of all clips, in order.
+
+        Parameters
+        ----------
+        clips : list of arrays
+            (rows, ...) of each clip; no rows for an unusable one.
+
+        Returns
+        -------
+        Examples
+            All rows, and the clip of each.
+
+        Examples
+        --------
+        >>> Examples.of([np.zeros((2, 5)), np.zeros((0, 5)), np.zeros((1, 5))]).clip
+        array([0, 0, 2])
+        """
         return cls(np.concatenate(clips), np.repeat(np.arange(len(clips)), [len(c) for c in clips]))
 
     def rows(self, clips: npt.ArrayLike) -> Indices:
@@ -81,9 +95,27 @@ def windows(features: Array, *, frames: int, hop: int) -> Array:
 
 
 def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> npt.NDArray[Any]:
-    """Return the mean over each clip's rows, (n_clips, d); NaN for a clip without rows.
+    """Return the mean over each clip's rows, such as its windows' probabilities.
 
-    values: float32 or float64 (rows, d), as the result. clip: of each row, int (rows,).
+    Parameters
+    ----------
+    values : array
+        Float32 or float64 (rows, d).
+    clip : array
+        The clip of each row, int (rows,), as in `Examples`.
+    n_clips : int
+        The number of clips.
+
+    Returns
+    -------
+    array
+        (n_clips, d), of the type of `values`; NaN for a clip without rows.
+
+    Examples
+    --------
+    >>> by_clip(np.array([[0.8, 0.2], [0.6, 0.4]]), np.array([1, 1]), 2).round(2)
+    array([[nan, nan],
+           [0.7, 0.3]])
     """
     total = np.zeros((n_clips, values.shape[1]))
     np.add.at(total, clip, values)
@@ -96,10 +128,23 @@ def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> npt.NDArra
 class SoundInput:
     """How a sound becomes windows of its spectrogram. Raises InputError for a setting out of range.
 
-    sr: Hz. kind: one of `KINDS`: mel levels in dB, MFCCs, both, or levels in dB of all 1 + n_fft //
-    2 bins. n_fft, hop_length: samples per frame and between frames. n_mels, n_mfcc: number of mel
-    bands and of MFCCs. window_s, step_s: length of a window and distance between windows, in s.
-    scaling: "conditioned", Paper B's, or "recording", Paper A's; see `scaled`.
+    Parameters
+    ----------
+    sr, n_fft, hop_length : int
+        Sampling rate in Hz, samples per frame, and samples from one frame to the next.
+    kind : str
+        One of `KINDS`: mel levels in dB, MFCCs, both, or levels in dB of all 1 + n_fft // 2 bins.
+    n_mels, n_mfcc : int
+        Numbers of mel bands and of MFCCs.
+    window_s, step_s : float
+        Length of a window and distance between windows, in s.
+    scaling : str
+        "conditioned", Paper B's, or "recording", Paper A's; see `scaled`.
+
+    Examples
+    --------
+    >>> SoundInput(kind="mfcc", window_s=1.0).windows(np.sin(np.arange(24000, dtype=np.float32))).shape
+    (3, 32, 20)
     """
 
     sr: int = 8000
@@ -187,12 +232,26 @@ class SoundInput:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureInput:
-    """How a recording's pictures become the inputs of a network.
+    """How pictures become inputs of a network. Raises InputError for a setting out of range.
 
-    fps: frames per second; frame k is shown at k / fps s. size: side of a frame in pixels. crop:
-    "face", the face that `video.track` follows, or "frame", the picture's centred square, as in
-    Paper A for ResNet-50. limit: maximum number of frames of a recording, spread over its length
-    (None: all). detector: see `video.faces`. Raises InputError for a setting out of range.
+    Parameters
+    ----------
+    fps : float
+        Frames per second; frame k is shown at k / fps s.
+    size : int
+        Side of a frame in pixels.
+    crop : str
+        "face", the face that `video.track` follows, or "frame", the picture's centred square, as in
+        Paper A for ResNet-50.
+    limit : int, optional
+        Maximum number of frames of a recording, spread over its length; all by default.
+    detector : str
+        See `video.faces`.
+
+    Examples
+    --------
+    >>> PictureInput(size=32).shape
+    (32, 32, 3)
     """
 
     fps: float = 2.0
@@ -251,14 +310,6 @@ def sound_problem(x: Array, sr: int) -> str | None:
     if peak < 10 ** (SILENCE_DB / 20):
         return "silence" if peak == 0 else f"silence (peak {20 * np.log10(peak):.0f} dB)"
     return None
-
-
-def is_dead(x: Array) -> bool:
-    """Return whether the microphone that recorded `x`, float32 (samples,), is muted or broken.
-
-    Without its constant part, the sound is fainter than `DEAD_DB`.
-    """
-    return bool(np.std(x, dtype=np.float64) < 10 ** (DEAD_DB / 20))
 
 
 def picture_problem(track: FaceTrack | None) -> str | None:

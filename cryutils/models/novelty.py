@@ -56,9 +56,9 @@ def fits(stored: Any, coefficients: int) -> bool:
     return bool(is_shaped and is_finite and is_ordered)
 
 
-def caution(far: float | None) -> str | None:
+def caution(far: float) -> str | None:
     """Return a warning if the `share` of a sound is that of no training cry, otherwise None."""
-    if far is None or far < FAR:
+    if far < FAR:
         return None
     others = "any of them is" if far == 1 else "99% of them are"
     return f"unlike the training cries: farther from them than {others} from the rest"

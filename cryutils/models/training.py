@@ -11,6 +11,7 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -37,10 +38,22 @@ MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 class Settings:
     """How a network is trained. Raises InputError if a setting is out of range.
 
-    epochs: at most. batch_size: in rows. patience: epochs without a lower validation loss after
-    which training stops. warm_up: epochs that early stopping ignores, while the averages of batch
-    normalisation settle. class_weights: weight all classes equally in training and validation
-    loss. seed: of every random draw.
+    Parameters
+    ----------
+    epochs, batch_size : int
+        Most epochs; rows per batch.
+    patience, warm_up : int
+        Epochs without a lower validation loss after which training stops; epochs that this ignores,
+        while the averages of batch normalisation settle.
+    class_weights : bool
+        Whether all classes weigh the same in training and validation loss.
+    seed : int
+        Of every random draw.
+
+    Examples
+    --------
+    >>> Settings(epochs=10).patience
+    8
     """
 
     epochs: int = 30
@@ -97,11 +110,31 @@ def fit(
 ) -> Fitted:
     """Train a network on clips, with early stopping on the loss of validation clips.
 
-    It frees the graphs of the networks trained before, which still predict. build: returns the
-    compiled network for the examples of the training clips, (rows, ...), by which it may scale its
-    inputs (`cry2.adapt`). examples: of all clips. y: class index of each clip, int (clips,). train,
-    validation: positions of clips. Raises InputError if a clip is in both parts, or the network
-    lacks a class.
+    It frees the graphs of the networks trained before, which still predict. Raises InputError if a
+    clip is in both parts, or the network lacks a class.
+
+    Parameters
+    ----------
+    build : function
+        Returns the compiled network for the examples of the training clips, (rows, ...), by which it
+        may scale its inputs (`cry2.adapt`).
+    examples : Examples
+        Of all clips.
+    y, train, validation : arrays
+        The class index of each clip; the positions of the clips of both parts.
+    settings : Settings, optional
+        How the network is trained.
+
+    Returns
+    -------
+    Fitted
+        The network with the weights of its best epoch, and its history.
+
+    Examples
+    --------
+    >>> build = lambda rows: cry2.build(rows.shape[1:], 4)
+    >>> fit(build, examples, y, train=train, validation=validation).best_epoch  # doctest: +SKIP
+    12
     """
     settings = settings or Settings()
     both = np.intersect1d(train, validation)
@@ -114,13 +147,10 @@ def fit(
         model = build(fitting[0])
         if y.max() >= model.output_shape[-1]:
             raise InputError(f"class {y.max()} is none of the network's {model.output_shape[-1]}.")
-
-        def trained() -> tuple[list[Array], Array, int]:
-            history, best_epoch = _train(model, fitting, stopping, settings)
-            return model.get_weights(), history, best_epoch
-
         about = [TRAINING_VERSION, model.to_json(), model.get_weights(), asdict(settings), machine()]
-        weights, measures, best_epoch = cached(trained, "training", *about, *fitting, *stopping)
+        weights, measures, best_epoch = cached(
+            partial(_train, model, fitting, stopping, settings), "training", *about, *fitting, *stopping
+        )
     model.set_weights(weights)
     history = pd.DataFrame(measures, columns=MEASURES)
     history.insert(0, "epoch", np.arange(1, len(history) + 1))
@@ -143,10 +173,8 @@ def batches(*arrays: Any, batch_size: int, seed: int) -> Any:
         return tf.data.Dataset.from_tensor_slices(arrays).shuffle(rows, seed=seed).batch(size)
 
 
-def _train(
-    network: Any, train: Part, validation: Part, settings: Settings
-) -> tuple[npt.NDArray[np.float64], int]:
-    """Train `network` to its best epoch; return `MEASURES` per epoch and the best epoch, from 1."""
+def _train(network: Any, train: Part, validation: Part, settings: Settings) -> tuple[list[Array], Array, int]:
+    """Return the best epoch's weights, `MEASURES` per epoch, and the best epoch, counted from 1."""
     from sklearn.utils.class_weight import compute_sample_weight
 
     stopping = _keras().callbacks.EarlyStopping(
@@ -167,7 +195,8 @@ def _train(
         callbacks=[stopping],
         verbose=0,
     ).history
-    return np.array([history[name] for name in MEASURES]).T, stopping.best_epoch + 1
+    measures = np.array([history[name] for name in MEASURES]).T
+    return network.get_weights(), measures, stopping.best_epoch + 1
 
 
 def machine() -> dict[str, Any]:

@@ -23,7 +23,8 @@ from cryutils._io.paths import file_digest
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
-from cryutils.models.backbones import Backbone, head_input
+from cryutils.models.backbones import Backbone
+from cryutils.models.backend import keras
 from cryutils.models.inputs import PictureInput
 
 Array = npt.NDArray[np.float32]
@@ -49,7 +50,8 @@ def embed(
     as soon as it is done, so a run that was killed continues with the next clip. Raises InputError
     if `pictures.size` is not the backbone's, and as `PictureInput.frames` does.
     """
-    network = head_input(backbone)
+    pooled = keras().layers.GlobalAveragePooling2D()(backbone.model.output)
+    network = keras().Model(backbone.model.input, pooled)
     if pictures.shape != (wanted := network.input_shape[1:]):
         raise InputError(f"size={pictures.size}: {backbone.name} takes {wanted[0]} x {wanted[1]}.")
 

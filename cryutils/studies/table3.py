@@ -141,7 +141,7 @@ def of_corpus(
     """
     if not any(clip.has_video for clip in corpus):
         return gather(corpus, hearing)
-    network = backbones.choose(seed=seed)
+    network = backbones.choose()
     crop = "face" if network.name == "small CNN" else "frame"
     frames = PictureInput(fps=fps, size=network.model.input_shape[1], crop=crop)
     embedded = embed(corpus, network, frames, progress=progress)

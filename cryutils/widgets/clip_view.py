@@ -24,7 +24,6 @@ from cryutils.errors import InputError
 if TYPE_CHECKING:
     import PIL.Image
     from IPython.display import Audio
-    from matplotlib.figure import Figure
 
 TOP_KHZ = 8.0  # above a cry's formants
 DASHES = ("-", "--", ":", "-.")  # so that lines also differ without colour
@@ -76,7 +75,25 @@ class Answers(NamedTuple):
 
 
 def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:
-    """Return an audio element of samples, float32 (n,), at `sr` Hz, scaled to full scale."""
+    """Return a player of a sound, scaled to full scale.
+
+    Parameters
+    ----------
+    samples : array
+        Float32 (n,).
+    sr : int
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    IPython.display.Audio
+        An audio element, which plays without a kernel.
+
+    Examples
+    --------
+    >>> "audio/wav" in listen(np.sin(np.arange(8000, dtype=np.float32)), sr=8000)._repr_html_()
+    True
+    """
     from IPython.display import Audio
 
     # IPython's own scaling divides by the loudest sample and shows a red warning for silence.
@@ -89,24 +106,46 @@ def picture(samples: NDArray[np.float32], sr: int, answers: Answers) -> tuple[by
     samples: float32 (n,) at `sr` Hz. The position has left, top, width and height of the axes as
     fractions of the picture. Margins are fixed, because a layout engine takes as long as drawing.
     """
+    from matplotlib.figure import Figure
+
+    from cryutils import plots
+    from cryutils.plots.palette import INK
+
     panels = len(answers.tracks)
     labels = 0.7 if panels else 0.45  # below the axes, in inches, as is `height`
     height = 2.4 + labels + 0.55 * panels
     top, bottom, gap = 0.07 / height, labels / height, 0.2 if panels else 0.12
     margins = {"left": 0.07, "right": 0.98, "top": 1 - top, "bottom": bottom, "hspace": gap}
-    figure = _figure(samples, sr, answers, figsize=(10, height), gridspec=margins)
-    if colour_bar := figure.axes[1].images[0].colorbar:  # only still pictures have room for it
-        colour_bar.remove()
-    position = {"left": 0.07, "top": top, "width": 0.91, "height": 1 - top - bottom}
+    figure = Figure((10, height))
+    axes = figure.subplots(
+        2 + panels, sharex=True, height_ratios=(1, 2, *[0.7] * panels), gridspec_kw=margins
+    )
+    plots.waveform(samples, axes[0], sr=sr)
+    n_fft = 2 ** max(4, round(np.log2(0.032 * sr)))  # about 32 ms resolve a cry's harmonics
+    hop_length = max(n_fft // 2, samples.size // 1000)
+    level = stft_db(samples, n_fft=n_fft, hop_length=hop_length)
+    plots.spectrogram(level, axes[1], sr=sr, hop_length=hop_length)
+    axes[1].images[0].colorbar.remove()  # there is no room for it
+    axes[1].set_ylim(0, min(TOP_KHZ, sr / 2000))
+    for ax, (model, rows) in zip(axes[2:], answers.tracks.items(), strict=True):
+        edges = np.arange(len(rows) + 1) * answers.step_s
+        for name, shares, ink, dash in zip(answers.classes, rows.T, cycle(INK), cycle(DASHES)):
+            ax.stairs(shares, edges, baseline=None, color=ink, ls=dash, lw=1.8, label=name)
+        ax.set(ylim=(-0.05, 1.05), yticks=(0, 1), yticklabels=("0", "100"), ylabel=f"{model}, %")
+    for ax in axes:
+        ax.set(xlabel="time in s" if ax is axes[-1] else "")
+    if panels:
+        lines = axes[-1].get_legend_handles_labels()
+        figure.legend(*lines, loc="outside lower center", ncols=len(lines[0]), frameon=False, borderpad=0)
     figure.savefig(png := io.BytesIO(), format="png", dpi=100)
-    return png.getvalue(), position
+    return png.getvalue(), {"left": 0.07, "top": top, "width": 0.91, "height": 1 - top - bottom}
 
 
-def still_html(sound: Sound, answers: Answers, *, source: str, frame: NDArray[np.uint8] | None = None) -> str:
+def still_html(sound: Sound, png: bytes, *, source: str, frame: NDArray[np.uint8] | None = None) -> str:
     """Return HTML that shows and plays `sound` without a kernel or network.
 
-    A `frame` of its video, uint8 (height, width, 3) RGB, is shown above the waveform. To keep saved
-    notebooks small, the sound is resampled to 8 kHz and cut after 8 s, which the text states.
+    png: its `picture`. A `frame` of its video, uint8 (height, width, 3) RGB, is shown above. To keep
+    saved notebooks small, the sound is resampled to 8 kHz and cut after 8 s, which the text states.
     """
     from PIL import Image
 
@@ -115,10 +154,9 @@ def still_html(sound: Sound, answers: Answers, *, source: str, frame: NDArray[np
         samples, sr = resample(samples, sr=sr, to=STILL_SR), STILL_SR
     excerpt = samples[: int(STILL_S * sr)]
     cut = f" (the first {STILL_S:g} s)" if excerpt.size < samples.size else ""
-    size = (8, 3.6 + 0.8 * len(answers.tracks))
-    figure = _figure(excerpt, sr, answers, figsize=size, layout="constrained")
-    figure.savefig(drawn := io.BytesIO(), format="png", dpi=90)
-    image = Image.open(drawn).convert("RGB").quantize(64)
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    image.thumbnail((720, 720))
+    image = image.quantize(64)
     sound_64 = base64.b64encode(wav_bytes(excerpt, sr)).decode()
     text, above = html.escape(f"{sound.label}: {sound.name}, {sound.duration_s:.2f} s"), ""
     if frame is not None:
@@ -136,40 +174,3 @@ def still_html(sound: Sound, answers: Answers, *, source: str, frame: NDArray[np
 def _image_url(image: PIL.Image.Image, kind: str, **options: Any) -> str:
     image.save(buffer := io.BytesIO(), kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _figure(
-    samples: NDArray[np.float32],
-    sr: int,
-    answers: Answers,
-    gridspec: dict[str, float] | None = None,
-    **options: Any,
-) -> Figure:
-    """Draw a waveform above a spectrogram above a panel for each model."""
-    from matplotlib.figure import Figure
-
-    from cryutils import plots
-    from cryutils.plots.palette import INK
-
-    figure = Figure(**options)
-    panels = len(answers.tracks)
-    axes = figure.subplots(
-        2 + panels, sharex=True, height_ratios=(1, 2, *[0.7] * panels), gridspec_kw=gridspec
-    )
-    plots.waveform(samples, axes[0], sr=sr)
-    n_fft = 2 ** max(4, round(np.log2(0.032 * sr)))  # about 32 ms resolve a cry's harmonics
-    hop_length = max(n_fft // 2, samples.size // 1000)
-    level = stft_db(samples, n_fft=n_fft, hop_length=hop_length)
-    plots.spectrogram(level, axes[1], sr=sr, hop_length=hop_length)
-    axes[1].set_ylim(0, min(TOP_KHZ, sr / 2000))
-    for ax, (model, rows) in zip(axes[2:], answers.tracks.items(), strict=True):
-        edges = np.arange(len(rows) + 1) * answers.step_s
-        for name, shares, ink, dash in zip(answers.classes, rows.T, cycle(INK), cycle(DASHES)):
-            ax.stairs(shares, edges, baseline=None, color=ink, ls=dash, lw=1.8, label=name)
-        ax.set(ylim=(-0.05, 1.05), yticks=(0, 1), yticklabels=("0", "100"), ylabel=f"{model}, %")
-    for ax in axes:
-        ax.set(xlabel="time in s" if ax is axes[-1] else "")
-    if panels:
-        lines = axes[-1].get_legend_handles_labels()
-        figure.legend(*lines, loc="outside lower center", ncols=len(lines[0]), frameon=False, borderpad=0)
-    return figure

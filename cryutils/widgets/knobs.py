@@ -40,11 +40,27 @@ class Knobs(ipywidgets.VBox):
 
 
 def knobs(draw: Callable[..., Figure], *, alt: str = "", **controls: Any) -> Knobs:
-    """Return `controls` above a figure that is redrawn whenever one of their values changes.
+    """Return controls above a figure that is redrawn whenever one of their values changes.
 
-    If values change several times meanwhile, only the newest are drawn. `draw` gets the value of
-    each control by name. alt: alternative text of the figure where there is no kernel; by default
-    it names the values.
+    Parameters
+    ----------
+    draw : function
+        Returns the figure; gets the value of each control by name. If values change several times
+        meanwhile, it gets the newest only.
+    alt : str
+        Alternative text of the figure where there is no kernel; by default it names the values.
+    **controls : ipywidgets
+        By the name of `draw`'s parameter.
+
+    Returns
+    -------
+    Knobs
+        A widget. A saved notebook shows its last figure.
+
+    Examples
+    --------
+    >>> knobs(lambda height: Figure((2, height)), height=ipywidgets.IntSlider(1))
+    Knobs(height=1)
     """
     picture = ipywidgets.Image(format="png", layout=PICTURE)
     shown: dict[str, Any] = {}

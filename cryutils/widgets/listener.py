@@ -108,9 +108,9 @@ class Listener:
         except InputError as error:
             refused = str(error)
         ended = self._ended(readings)
-        trouble, waiting = "", 0
+        trouble, waiting, over = "", 0, ""
         if self._writer is not None:
-            trouble, waiting = self._writer.trouble(), self._writer.waiting
+            trouble, waiting, over = self._writer.trouble(), self._writer.waiting, self._writer.refused
         return {
             "type": "answer",
             "number": content.get("number"),
@@ -118,12 +118,8 @@ class Listener:
             "notice": refused or trouble or self._remark(),
             "waiting": waiting if trouble or not self.listening else 0,
             "ended": ended,
+            "over": over,
         }
-
-    @property
-    def refused(self) -> str:
-        """Why the log refused the last readings, such as those of an infant that was removed."""
-        return "" if self._writer is None else self._writer.refused
 
     def close(self) -> None:
         """Write what waits, within `STOP_S`; later readings are still written by the thread."""

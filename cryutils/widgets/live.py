@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import base64
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,7 @@ from cryutils.widgets.monitor import Monitor
 class LiveAnalysis(anywidget.AnyWidget):
     """A widget that sends the page's microphone and camera to a monitor and shows its readings.
 
-    clock: as in `Listener`. source: which models answer and what they were trained on; always
-    visible.
+    source: which models answer and what they were trained on; always visible.
     """
 
     _esm = asset("live.js")
@@ -33,9 +30,9 @@ class LiveAnalysis(anywidget.AnyWidget):
 
     _about = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, monitor: Monitor, *, source: str = "", clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, monitor: Monitor, *, source: str = "") -> None:
         monitor.restart(synthetic=False)  # it may have answered for synthetic infants before
-        self.listener = Listener(monitor, clock=clock)
+        self.listener = Listener(monitor)
         warning = "Course material, not a medical device: its answers may be wrong."
         super().__init__(_about=self.listener.about(source=f"{source} {warning}".strip()))
         self.on_msg(self._on_message)

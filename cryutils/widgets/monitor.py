@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from threadpoolctl import ThreadpoolController
 
 from cryutils import audio, video
@@ -39,7 +40,7 @@ from cryutils.inference.predict import TOO_QUIET, Answer, Predictor, fuse, hear,
 from cryutils.inference.readings import HOP_S, Kind, Reading, verdict
 from cryutils.inference.trained_models import Part, find_run
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, Gate, bursts
-from cryutils.models.inputs import DEAD_S, PictureInput, SoundInput, is_dead
+from cryutils.models.inputs import PictureInput, SoundInput
 from cryutils.video import faces, tracks
 from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
@@ -48,6 +49,8 @@ Pixels = npt.NDArray[np.uint8]
 Event = tuple[float, bool, tuple[Any, ...]]  # time in s, whether it is sound, arguments of `push_*`
 
 JITTER_S = 0.1  # a block whose time is at most this far from the newest sound's end is appended
+DEAD_DB = -78.0  # re full scale; the noise of a microphone in a quiet room is louder
+DEAD_S = 2.0  # a microphone that gives no sound for so long is dead
 KEPT_S = 15.0  # of sound; what is older than this is not judged
 PATIENCE_S = 0.75  # how long a reading waits for its sound
 _CONTEXT_S = 7.0  # of sound, scaled together to peak 1 as the training recordings were
@@ -139,8 +142,6 @@ class Monitor:
 
     _ring: Ring | None
     _newest: float  # when the newest input ended, in s since 1970
-    _passing: list[bool]  # which windows pass the gate, since the last burst of crying
-    _last: Reading
 
     def __init__(self, run: str | Path | None = None, *, models: Models | None = None) -> None:
         """Open the models of `run`, as `Predictor` does, or share `models`."""
@@ -254,7 +255,7 @@ class Monitor:
     def _forget_cry(self) -> None:
         """End the burst of crying, so that it does not affect the next."""
         self._answers = deque[Array](maxlen=_AVERAGED)
-        self._passing = [False]
+        self._passing = [False]  # which windows pass the gate, since the last burst of crying
 
     def _gap(self, time: float, note: str) -> Reading:
         self._forget_cry()
@@ -265,7 +266,8 @@ class Monitor:
         x, cry = self._heard(end), None
         if len(x):
             assert self._ring is not None
-            if is_dead(x[-round(DEAD_S * self._ring.sr) :]):
+            newest = x[-round(DEAD_S * self._ring.sr) :]
+            if np.std(newest, dtype=np.float64) < 10 ** (DEAD_DB / 20):  # muted or broken
                 return self._gap(end, "the microphone gives no sound")
             cry = float(self.gate.scores(x, self._ring.sr, newest=True)[0])
             self._passing.append(cry >= self.gate.threshold)
@@ -356,13 +358,9 @@ class Monitor:
 
 def _small(frame: Pixels) -> Pixels:
     """Return a copy of a picture, its longer side at most `_LONGEST_SIDE`."""
-    import cv2
-
-    scale = _LONGEST_SIDE / max(frame.shape[:2])
-    if scale >= 1:
-        return frame.copy()
-    size = [max(1, round(side * scale)) for side in frame.shape[1::-1]]
-    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
+    picture = Image.fromarray(frame)
+    picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.BOX)
+    return np.array(picture)
 
 
 def replay(path: str | os.PathLike[str], monitor: Monitor) -> Iterator[Reading]:

@@ -26,17 +26,32 @@ VIDEO_BYTES = 8_000_000  # of a larger video only the sound is sent to the page
 
 
 class CryPlayer(anywidget.AnyWidget):
-    """A player of `clips`, one at a time. Only the current clip is read and sent to the page.
+    """A player of clips, one at a time. Only the current clip is read and sent to the page.
 
-    clips: a corpus, or a sequence of `Sound`. sr: sampling rate in Hz at which files are read; None
-    keeps that of each file. probabilities: float (clips, classes), rows sum to 1, shown as bars.
-    over_time: outputs over time by the model's name, for each clip a float array (moments, classes),
-    drawn below the spectrogram; a row of NaN means no answer. step_s: time between moments, in s.
-    classes: column names of `probabilities` and `over_time`; by default the clips' classes, sorted.
-    title: heading above the player. data: source of the sound, always visible; by default the
-    corpus's note and licence. `index` is the current clip's number; set it to show another. Raises
-    InputError for no clips, and for outputs of another shape.
+    `index` is the current clip's number; set it to show another. Raises InputError for no clips, and
+    for outputs of another shape.
 
+    Parameters
+    ----------
+    clips : Corpus or list of Sound
+        What is played.
+    sr : int, optional
+        Sampling rate in Hz at which files are read; by default that of each file.
+    probabilities : array, optional
+        Float (clips, classes), rows sum to 1, shown as bars.
+    over_time : dict, optional
+        Outputs over time by the model's name, for each clip a float array (moments, classes), drawn
+        below the spectrogram; a row of NaN means no answer.
+    step_s : float
+        Time between moments, in s.
+    classes : list of str, optional
+        Columns of `probabilities` and `over_time`; by default the clips' classes, sorted.
+    title, data : str
+        Heading above the player; source of the sound, always visible, by default the corpus's note
+        and licence.
+
+    Examples
+    --------
     >>> tone = np.sin(np.arange(8000) * 0.3).astype(np.float32)
     >>> CryPlayer([Sound("tone", "hungry", tone, 8000)], data="a sine, not an infant")
     CryPlayer(clip 1 of 1: tone, hungry, 1.00 s)
@@ -98,20 +113,17 @@ class CryPlayer(anywidget.AnyWidget):
         if "google.colab" not in sys.modules:  # Colab saves the widget's state instead
             frame = _frame(self._clips[self.index], self.sound.duration_s / 2)
             data["text/html"] = still_html(
-                self.sound, self._answers(), source=self._about["data"], frame=frame
+                self.sound, self._clip["picture"], source=self._about["data"], frame=frame
             )
         return data, metadata
-
-    def _answers(self) -> Answers:
-        tracks = {model: clips[self.index] for model, clips in self._over_time.items()}
-        return Answers(tracks, self._about["classes"], self._about["step_s"])
 
     def _show(self) -> None:
         """Read and draw the current clip, and send it to the page."""
         with drawing:  # if the index changes meanwhile, the newest clip is the last one sent
             clip = self._clips[self.index]
             self.sound = sound = _load(clip, self._sr)  # the current clip with its samples
-            answers = self._answers()
+            tracks = {model: clips[self.index] for model, clips in self._over_time.items()}
+            answers = Answers(tracks, self._about["classes"], self._about["step_s"])
             png, axes = picture(sound.samples, sound.sr, answers)
             video, video_type, video_note = _video(clip)
             bars = self._probabilities[self.index].tolist() if self._probabilities else []
@@ -127,7 +139,7 @@ class CryPlayer(anywidget.AnyWidget):
                     "probabilities": bars,
                     "tracks": [
                         [model, [row if np.isfinite(row).all() else None for row in rows.tolist()]]
-                        for model, rows in answers.tracks.items()
+                        for model, rows in tracks.items()
                     ],
                     "video": video,
                     "video_type": video_type,

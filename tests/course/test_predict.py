@@ -157,4 +157,4 @@ def test_a_model_is_exported_to_the_output_folder(quick: Trained, command: Comma
     assert {file.name for file in path.parent.iterdir()} == {path.name, "cry2_float32.json"}
     (apart / "file").write_text("no folder")
     line = mistake(command("export", "--model", "cry2", "--output", "file"))
-    assert "file: can't be written to" in line
+    assert "file (File exists): choose another folder" in line

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-from refusals import refusal
 
 import cryutils
 from cryutils import audio
@@ -15,7 +12,6 @@ from cryutils.datasets.synthetic import voice
 from cryutils.datasets.synthetic.distractors import KINDS, distractor
 from cryutils.models.gate import (
     QUIETEST_DB,
-    READY,
     SR,
     Gate,
     bursts,
@@ -110,12 +106,6 @@ def test_the_newest_window_is_that_of_all_windows() -> None:
 )
 def test_an_episode_begins_with_two_of_four_and_ends_after_2_s(answers, expected) -> None:
     assert bursts([letter == "1" for letter in answers]) == expected
-
-
-def test_what_is_no_gate_is_refused(tmp_path) -> None:
-    path = tmp_path / "gate.json"
-    path.write_text(json.dumps({**json.loads(READY.read_text()), "networks": [[1.0]]}))
-    assert "tools/fit_gate.py" in refusal(path, Gate.load)
 
 
 def test_the_stored_rate_of_other_infants_is_that_of_the_shipped_gate() -> None:

@@ -15,6 +15,7 @@ from cryutils import audio, claims, evaluation
 from cryutils.evaluation import calibration
 from cryutils.inference.predict import Predictor
 from cryutils.models import cry2, export, novelty, training
+from cryutils.models.backend import keras
 from cryutils.models.inputs import SoundInput
 from cryutils.studies.recognition import STATES, deploy
 
@@ -63,7 +64,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     assert score["share"] == answers.predicted.value_counts(normalize=True)[score["most_common"]]
 
     # Fitted to the validation part, whose answers may make a network less sure, never more.
-    rows, network = examples.rows(calls[0]["validation"]), export.network(files[0])
+    rows, network = examples.rows(calls[0]["validation"]), keras().models.load_model(files[0], compile=False)
     p = network.predict(examples.x[rows], verbose=0)
     fitted = calibration.temperature(p, truth[examples.clip[rows]])
     assert about["temperature"] == pytest.approx(max(1.0, fitted), abs=0.01)

@@ -16,8 +16,7 @@ from trained_run import Trained
 from cryutils import audio, video
 from cryutils.inference.predict import Predictor
 from cryutils.inference.readings import HOP_S, Kind, Reading
-from cryutils.models.inputs import DEAD_S
-from cryutils.widgets.monitor import KEPT_S, Monitor, replay
+from cryutils.widgets.monitor import DEAD_S, KEPT_S, Monitor, replay
 from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
 SR = 16000
