@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri  # of the normal distribution; scipy.stats takes a second to load
 
 from cryutils import evaluation
 from cryutils._io.paths import project_dir
@@ -313,7 +313,7 @@ def _sided(result: Judgement, margin: float, *, upwards: bool) -> Judgement:
     bound = result.high - result.value if upwards else result.value - result.low
     against = nan
     if beyond > 0:  # not on the claim's side
-        against = float(2 * norm.sf(norm.ppf(0.975) * beyond / bound)) if bound > 0 else 0.0
+        against = float(2 * ndtr(-ndtri(0.975) * beyond / bound)) if bound > 0 else 0.0
     return result._replace(verdict=verdict, reason=f"the interval {place} {margin:.4g}", against=against)
 
 

@@ -16,11 +16,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import precision_recall_fscore_support
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from cryutils._io.parallel import process_map
@@ -323,6 +318,8 @@ def per_class(answered: pd.DataFrame) -> pd.DataFrame:
 
     A class that is never predicted has precision and F1 0. answered: of one model on one split.
     """
+    from sklearn.metrics import precision_recall_fscore_support
+
     classes = sorted(set(answered.truth))
     predicted = answered.predicted.astype(object).fillna("")
     columns = precision_recall_fscore_support(answered.truth, predicted, labels=classes, zero_division=0)
@@ -411,6 +408,10 @@ def linear(x: NDArray[Any], labels: Names) -> Experiment:
 
     It answers a class for each test clip. x: (clips, features). labels: one for each clip.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     y = np.asarray(labels)
 
     def experiment(train: Indices, test: Indices) -> NDArray[Any]:
@@ -426,6 +427,8 @@ def group_rule(groups: Names, labels: Names) -> Experiment:
     Its answer is the most common training class of the group, with classes weighted equally, as a
     probability of each class. groups, labels: one for each clip.
     """
+    from sklearn.tree import DecisionTreeClassifier
+
     kinds, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     x, (y, names) = np.eye(len(kinds))[codes], class_indices(labels)
 

@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, StratifiedShuffleSplit
 
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError, near_miss
@@ -128,6 +127,8 @@ def single_split(
 
 
 def _random_sides(y: Indices, names: list[str], test_size: float, seed: int) -> Fold:
+    from sklearn.model_selection import StratifiedShuffleSplit
+
     _check_classes(names, np.bincount(y), "clip", 2)
     if len(names) <= round(test_size * len(y)) <= len(y) - len(names):
         splitter = StratifiedShuffleSplit(1, test_size=test_size, random_state=seed)
@@ -245,6 +246,8 @@ def _one_division(
     y: Indices, names: list[str], group: Indices | None, n_splits: int, unit: str, rng: np.random.Generator
 ) -> list[Fold]:
     """Return the first folds drawn that have every class in every training part."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     kind = StratifiedKFold if group is None else StratifiedGroupKFold
     for _ in range(_REDRAWS):
         splitter = kind(n_splits, shuffle=True, random_state=int(rng.integers(2**31)))
