@@ -98,7 +98,7 @@ links: $(SITE)  ## Check the site's links to other sites; needs the network
 notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store clean outputs
 	$(BIN)/python tools/notebooks.py refresh
 
-figures: $(EVERYTHING)  ## Draw the figures and fill the tables of README and docs from outputs/reference
+figures: $(EVERYTHING)  ## Fill the tables of docs from outputs/reference, and copy two figures from notebooks
 	$(BIN)/python tools/figures.py
 
 test-colab: $(COLAB)/.installed  ## Run the notebooks and their widgets with Colab's versions
