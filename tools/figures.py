@@ -192,15 +192,6 @@ def gate() -> pd.DataFrame:
     return table.rename_axis(["sound", "recorded"])
 
 
-def gate_noise() -> pd.DataFrame:
-    """Return the share of crying seconds that pass the gate by cry-to-noise ratio, in percent."""
-    rows = reference("gate_noise")
-    rows["ratio"] = rows.snr_db.map("{:+.0f} dB".format).replace("+nan dB", "noise alone")
-    rows["text"], sound = rows.value.map(in_percent), ["noise", "sounds"]
-    table = pivot(rows, sound, "ratio").loc[rows.set_index(sound).index.unique()]
-    return table[[*rows.ratio.unique()[1:], "noise alone"]].rename_axis(["noise", "recorded"])
-
-
 TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
     "docs/benchmark.md": {"methods": methods, "benchmark": benchmark_table},
     "docs/results.md": {
@@ -214,7 +205,6 @@ TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
         "parts": lambda: corvin("cry_or_place", "condition"),
         "beyond": beyond,
         "gate": gate,
-        "gate_noise": gate_noise,
     },
 }
 

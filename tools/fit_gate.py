@@ -93,10 +93,9 @@ def main(folder: Path) -> None:
 
 def corpora() -> Iterator[Any]:
     """Return DonateACry's annotated clips, the cries of Corvin et al., and generated sounds."""
-    home = data_dir() or Path()
-    if not ((home / "crstc").is_dir() and (home / "corvin2024").is_dir()):
-        raise SystemExit("CRYUTILS_DATA_DIR has no folder crstc or no folder corvin2024.")
-    files = {path.stem.lower(): path for path in (home / "crstc").glob("*.TextGrid")}
+    files = {path.stem.lower(): path for path in ((data_dir() or Path()) / "crstc").glob("*.TextGrid")}
+    if not files:
+        raise SystemExit("CRYUTILS_DATA_DIR has no folder crstc with TextGrids.")
     for clip in cryutils.load("donateacry"):
         if path := files.get(clip.path.name.lower()[:STEM]):
             text = path.read_text(encoding="utf-8")
@@ -104,11 +103,9 @@ def corpora() -> Iterator[Any]:
             annotated = sorted((float(onset), float(offset)) for onset, offset in events)
             yield "cry", "donateacry", clip.infant, audio.read(clip.path, sr=SR), annotated, True
     made = cryutils.load("synthetic", infants=EACH, clips_per_infant=2, sr=SR, seed=SEED)
-    for clip, x in zip(made, audio.signals(made, sr=SR), strict=True):
-        yield "cry", "synthetic", clip.infant, x, [(0.0, len(x) / SR)], True
-    for path in sorted((home / "corvin2024").rglob("*.flac")):
-        x = audio.read(path, sr=SR)
-        yield "cry", "corvin2024", path.stem[:3], x, [(0.0, len(x) / SR)], False
+    for name, clips in {"synthetic": made, "corvin2024": cryutils.load("corvin2024")}.items():
+        for clip, x in zip(clips, audio.signals(clips, sr=SR), strict=True):
+            yield "cry", name, clip.infant, x, [(0.0, len(x) / SR)], name == "synthetic"
     for place, k in np.ndindex(len(KINDS) + 1, EACH):
         kind, rng = [*KINDS, "noise"][place], np.random.default_rng([SEED, place, k])
         if place < len(KINDS):
@@ -154,9 +151,8 @@ def described(sounds: pd.DataFrame) -> tuple[Any, pd.DataFrame]:
 
     clear: loud enough, and either a cry or none. fold: of the gate that is trained without it.
     """
-    features, tables = zip(
-        *Parallel(n_jobs=-1)(map(delayed(windows_of), sounds.x, sounds.cries)), strict=True
-    )
+    parts = Parallel(n_jobs=-1)(map(delayed(windows_of), sounds.x, sounds.cries))
+    features, tables = zip(*parts, strict=True)
     table = pd.concat(tables, keys=sounds.index, names=["sound"]).reset_index("sound")
     table = table.reset_index(drop=True).join(sounds.drop(columns=["x", "cries"]), on="sound")
     made, annotated = table.source.isin(["generated", "synthetic"]), table.source == "donateacry"
@@ -245,13 +241,11 @@ def trained(X: Any, table: pd.DataFrame) -> tuple[pd.DataFrame, list[Gate]]:
         splits.append(("kind held out", kept, table.kind == kind))
     splits.append(("test only", table.train, ~table.train))
     fits = (delayed(fit)(X[clear & kept], columns[clear & kept]) for _, kept, _ in splits)
-    gates = Parallel(n_jobs=-1)(fits)
-    scored = pd.concat(
-        table[single & test].assign(how=how, score=model.of_features(X[single & test]))
-        for model, (how, _, test) in zip(gates, splits, strict=True)
-    )
-    scored["score"] *= scored.salience
-    return scored.reset_index(drop=True), gates
+    gates, scored = Parallel(n_jobs=-1)(fits), []
+    for model, (how, _, test) in zip(gates, splits, strict=True):
+        rows = table[single & test]
+        scored.append(rows.assign(how=how, score=model.of_features(X[rows.index]) * rows.salience))
+    return pd.concat(scored, ignore_index=True), gates
 
 
 def reached(rows: pd.DataFrame, sounds: pd.DataFrame) -> Any:
@@ -279,13 +273,12 @@ def rates(scored: pd.DataFrame, threshold: float, sounds: pd.DataFrame) -> pd.Da
     rows = []
     for (how, kind, made), part in scored.groupby(["how", "kind", "sounds"], sort=False):
         keys, clear = {"how": how, "kind": kind, "sounds": made}, part[part.clear]
-        makers, gap = clear.maker.tolist(), clear.level_meter.astype(float) - clear.gate
-        share = mean_interval(clear.gate.to_numpy(float), makers, limits=(0.0, 1.0))
-        more = mean_interval(gap.to_numpy(), makers, limits=(-1.0, 1.0))
-        row = {"metric": "passing", "value": share.value, "low": share.low, "high": share.high}
-        row |= {"n": len(clear), "makers": len(set(makers)), "level_meter": clear.level_meter.mean()}
+        passing, meter = clear.gate.to_numpy(float), clear.level_meter.to_numpy(float)
+        share = mean_interval(passing, clear.maker.tolist(), limits=(0.0, 1.0)).row()
+        more = mean_interval(meter - passing, clear.maker.tolist(), limits=(-1.0, 1.0))
+        row = keys | {"metric": "passing"} | share | {"level_meter": meter.mean()}
         row |= {"difference": more.value, "difference_low": more.low, "difference_high": more.high}
-        rows.append(keys | row)
+        rows.append(row)
         if kind == "cry":
             whole = scored[(scored.how == how) & scored["sound"].isin(part["sound"])]
             heard = reached(whole, sounds) >= threshold
@@ -294,7 +287,7 @@ def rates(scored: pd.DataFrame, threshold: float, sounds: pd.DataFrame) -> pd.Da
             events = sum(len(gate.bursts(passes)) for _, passes in part.groupby("sound").gate)
             value = events / (len(part) * STEP_S / 3600)
             rows.append(keys | {"metric": "events_per_hour", "value": value, "n": len(part)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).rename(columns={"n_infants": "makers"})
 
 
 def curve(scored: pd.DataFrame) -> pd.DataFrame:

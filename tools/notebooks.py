@@ -84,7 +84,7 @@ def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.Noteboo
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Remove ids, times and widget state, which differ at each run; collapse marked cells."""
     notebook.metadata = nbformat.from_dict(METADATA)
-    count = 0
+    count = itertools.count(1)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
         tags = cell.metadata.get("tags", [])
@@ -92,16 +92,14 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if cell.cell_type != "code":
             continue
         if "hide-cell" in tags:
-            cell.metadata.jupyter = {"source_hidden": True}
-            cell.metadata.cellView = "form"  # for Colab
-        if "display_quiz(" in cell.source:  # the code of jupyterquiz
-            cell.outputs = []
-        count += 1
-        cell.execution_count = count  # nbval regards a cell without a count as never run
+            cell.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}  # for Colab
+        cell.execution_count = next(count)  # nbval regards a cell without a count as never run
         # Messages of libraries on stderr depend on the machine and are not part of the lesson.
         cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        if "display_quiz(" in cell.source:  # the code of jupyterquiz
+            cell.outputs = []
         for output in cell.outputs:
-            clean_output(output, count, tags)
+            clean_output(output, cell.execution_count, tags)
     return notebook
 
 
@@ -112,20 +110,15 @@ def clean_output(output: nbformat.NotebookNode, count: int, tags: list[str]) -> 
     if "metadata" in output:
         output.metadata = {k: v for k, v in output.metadata.items() if k == "image/png"}
     data = output.get("data", {})
-    for kind, shorter in {"image/png": smaller, "text/html": without_recordings}.items():
-        if kind in data:
-            data[kind] = shorter(data[kind])
+    if "image/png" in data:
+        data["image/png"] = smaller(data["image/png"])
+    if "synthetic voices" not in data.get("text/html", "synthetic voices"):  # real recordings
+        replaced = "<em>Run the cell to hear it.</em>"
+        data["text/html"] = re.sub(r"(?s)<audio .*?</audio>", replaced, data["text/html"])
     # A widget shows nothing without its kernel; keep only its picture.
     view = data.pop("application/vnd.jupyter.widget-view+json", None)
     if view and "nbval-ignore-output" in tags and set(data) == {"text/plain"}:
         data["text/plain"] = "(a widget: run the cell to use it)"
-
-
-def without_recordings(page: str) -> str:
-    """Return HTML in which a sentence replaces each sound, unless the sounds are synthetic."""
-    if "synthetic voices" in page:
-        return page
-    return re.sub(r"<audio .*?</audio>", "<em>Run the cell to hear it.</em>", page, flags=re.DOTALL)
 
 
 def smaller(png: str) -> str:
@@ -138,20 +131,14 @@ def smaller(png: str) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def refresh(path: Path, scratch: str) -> None:
-    """Execute the notebook at `path` as the tests do and write it back, clean.
+def execute(notebook: nbformat.NotebookNode, folder: Path, scratch: str) -> None:
+    """Execute a notebook of `folder` as the tests do.
 
     Results and caches are in `scratch`, where notebooks find networks trained by other notebooks.
     """
-    notebook = nbformat.read(path, as_version=4)
-    os.environ |= {
-        "CRYUTILS_RUN_DIR": scratch,
-        "CRYUTILS_CACHE_DIR": f"{scratch}/cache",
-        "CRYUTILS_OFFLINE": "1",
-        "TQDM_DISABLE": "1",
-    }
-    NotebookClient(notebook, timeout=None, kernel_name="python3").execute(cwd=str(path.parent))
-    nbformat.write(clean(with_address(notebook, path.stem)), path)
+    os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_CACHE_DIR": f"{scratch}/cache"}
+    os.environ |= {"CRYUTILS_OFFLINE": "1", "TQDM_DISABLE": "1"}
+    NotebookClient(notebook, timeout=None, kernel_name="python3").execute(cwd=str(folder))
 
 
 def link(row: dict[str, Any]) -> str:
@@ -160,37 +147,27 @@ def link(row: dict[str, Any]) -> str:
     return f"[{' · '.join(filter(None, [number, row['title']]))}]({row['name']}.ipynb)"
 
 
-def course_map(rows: list[dict[str, Any]]) -> str:
-    """Return the map of the course in notebook 00: a line for each part, with links."""
-    parts = dict.fromkeys(row["part"] for row in rows[1:])
-    lines = [f"- **{part}**: {', '.join(link(r) for r in rows if r.get('part') == part)}." for part in parts]
-    return "\n".join(["## The map of the course", "", *lines])
-
-
-def syllabus_table(rows: list[dict[str, Any]]) -> str:
-    """Return the table of the notebooks in the syllabus."""
-    lines = [
-        "| [{name}](../notebooks/{name}.ipynb) | {question} | {minutes} minutes |".format(**row)
-        for row in rows
-    ]
-    return "\n".join(["| notebook | question | time |", "|---|---|---|", *lines])
-
-
 def with_contents(rows: list[dict[str, Any]]) -> dict[Path, str]:
     """Return the syllabus and the notebooks, by path, with what follows from the list of notebooks."""
     numbered = [row for row in rows if row["part"] != "Appendices"]
     following = {a["name"]: link(b) for a, b in itertools.pairwise([*numbered, rows[0]])}
+    parts: dict[str, list[str]] = {}
+    for row in rows:
+        parts.setdefault(row["part"], []).append(link(row))
+    course_map = "## The map of the course\n"
+    course_map += "".join(f"\n- **{part}**: {', '.join(each)}." for part, each in parts.items())
+    table = "| notebook | question | time |\n|---|---|---|\n"
+    for row in rows:
+        table += "| [{name}](../notebooks/{name}.ipynb) | {question} | {minutes} minutes |\n".format(**row)
     syllabus = ROOT / "docs" / "syllabus.md"
-    table = rf"\g<1>{syllabus_table(rows)}\n"
-    texts = {
-        syllabus: re.sub(r"(?s)(## The notebooks\n\n).*?\n(?=\n## )", table, syllabus.read_text("utf-8"))
-    }
+    before = r"(?s)(?<=## The notebooks\n\n).*?\n(?=\n## )"
+    texts = {syllabus: re.sub(before, lambda _: table, syllabus.read_text("utf-8"))}
     for row in rows:
         path = ROOT / "notebooks" / f"{row['name']}.ipynb"
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if cell.source.startswith("## The map of the course"):
-                cell.source = course_map(rows)
+                cell.source = course_map
             if next_link := following.get(row["name"]):
                 cell.source = re.sub(r"(?m)^\*\*Next\*\*.*$", f"**Next** {next_link}", cell.source)
         time = f"**Time** {row['minutes']} minutes"
@@ -240,23 +217,23 @@ def main(arguments: list[str] | None = None) -> None:
         for path, text in with_contents(course.contents()).items():
             path.write_text(text, encoding="utf-8")
         return
-    editions = chosen.command in ("students", "solved")
-    if editions and len(chosen.names) != 1:
-        parser.error(f"{chosen.command}: give one folder.")
+    if chosen.command in ("students", "solved"):
+        if len(chosen.names) != 1:
+            parser.error(f"{chosen.command}: give one folder.")
+        for path in course.notebooks().values():
+            edition(path, Path(chosen.names[0]), solved=chosen.command == "solved")
+        return
     try:
-        paths = course.chosen([] if editions else chosen.names) or course.notebooks()
+        paths = course.chosen(chosen.names) or course.notebooks()
     except InputError as error:
         parser.error(str(error))
     with tempfile.TemporaryDirectory() as scratch:
         for name, path in paths.items():
             print(name, flush=True)
+            notebook = nbformat.read(path, as_version=4)
             if chosen.command == "refresh":
-                refresh(path, scratch)
-            elif chosen.command == "clean":
-                notebook = with_address(nbformat.read(path, as_version=4), name)
-                nbformat.write(clean(notebook), path)
-            else:
-                edition(path, Path(chosen.names[0]), solved=chosen.command == "solved")
+                execute(notebook, path.parent, scratch)
+            nbformat.write(clean(with_address(notebook, name)), path)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ _FIRST = 2**41  # corpora use seeds of infants from below 2**40 on
 
 def main(path: Path = READY) -> None:
     """Train the network on rendered faces, and write its weights to `path`."""
-    model = trained(*mirrored(*faces(INFANTS, size=SIZE, seed=SEED)))
+    model = trained(*mirrored(*faces(INFANTS)))
     arrays = {f"weights{k:02}": array for k, array in enumerate(model.get_weights())}
     with writing(path) as part, part.open("wb") as file:
         np.savez_compressed(file, told=np.array(recipe()), **arrays)
@@ -53,36 +53,33 @@ def recipe() -> str:
     return json.dumps([PRETRAINING_VERSION, FILTERS, FACES, VERSION, settings], sort_keys=True)
 
 
-def faces(infants: int, *, size: int = 64, seed: int = 0) -> tuple[Pixels, Array]:
+def faces(infants: int, *, seed: int = SEED) -> tuple[Pixels, Array]:
     """Return crops of rendered faces, one per infant, and their `LABELS` in [0, 1].
 
-    uint8 (infants, size, size, 3) RGB and float32 (infants, labels).
+    uint8 (infants, SIZE, SIZE, 3) RGB and float32 (infants, labels).
     """
     with single_threaded():
-        drawn = [_face(number, size=size, seed=seed) for number in trange(infants, unit="face")]
+        drawn = [_face(number, seed) for number in trange(infants, unit="face")]
     pixels, labels = zip(*drawn, strict=True)
     return np.stack(pixels), np.stack(labels)
 
 
-def _face(number: int, *, size: int, seed: int) -> tuple[Pixels, Array]:
-    rng = np.random.default_rng([seed, number, 9])
-    positions = {name: rng.random() for name in (*_MOMENT, *states.FACES.names)}
+def _face(number: int, seed: int) -> tuple[Pixels, Array]:
+    rng, faces = np.random.default_rng([seed, number, 9]), states.FACES
+    positions = {name: rng.random() for name in (*_MOMENT, *faces.names)}
     positions["blink"] = float(positions["blink"] < 0.2)
-    faces = states.FACES
-    limits = zip(faces.names, faces.least, faces.most, strict=True)
-    looks = states.Parameters(
-        **{name: float(low + (high - low) * positions[name]) for name, low, high in limits}
-    )
+    values = faces.least + (faces.most - faces.least) * [positions[name] for name in faces.names]
+    looks = states.Parameters(**dict(zip(faces.names, values.tolist(), strict=True)))
     held = {"roll": looks.roll, "scale": 2.0**looks.near, "x": looks.left, "y": -looks.up}
     held |= {name: positions[name] for name in _MOMENT}
     moment: dict[str, Any] = {name: np.array([value], np.float32) for name, value in held.items()}
     plan = face.FacePlan(seed=_FIRST + number, fps=1.0, face=looks, **moment)
-    side = 2 * round(0.75 * size)  # so that the face is about as wide as the crop
+    side = 2 * round(0.75 * SIZE)  # so that the face is about as wide as the crop
     (picture,) = face.frames(plan, size=side)
     (box,) = plan.boxes(size=side)
     box += box[2] * rng.uniform(-JITTER, JITTER, 4).astype(np.float32)
     labels = np.array([positions[name] for name in LABELS], np.float32)
-    return crop(picture, box, size=size, margin=MARGIN), labels
+    return crop(picture, box, size=SIZE, margin=MARGIN), labels
 
 
 def mirrored(pixels: Pixels, labels: Array) -> tuple[Pixels, Array]:
