@@ -76,10 +76,6 @@ class Episodes:
         """Return the episodes so far."""
         return [*self._before[:-1], *self._newest()]
 
-    def newest(self) -> Sums:
-        """Return the newest of the episodes, of which there is at least one."""
-        return self._newest()[-1]
-
     def _newest(self) -> list[Sums]:
         """Return the last episode before the cry, and the cry if it is another one."""
         if self._cry is None:

@@ -111,35 +111,33 @@ def _frozen(network: Any, shape: tuple[int, ...], preprocess: Callable[[Any], An
 
 
 def _pretrained(shape: tuple[int, ...]) -> tuple[Any, str]:
-    """Return ResNet-50 with ImageNet's weights, and their origin in words."""
-    folder = weights_dir()
-    if folder is not None and (own := folder / RESNET50).is_file():
-        known = hashlib.md5(own.read_bytes()).hexdigest() == _MD5
-        words = "ImageNet" if known else f"{RESNET50}, not the file that Keras publishes"
-        return _built(shape, str(own)), words
+    """Return ResNet-50 with ImageNet's weights, and their origin in words.
+
+    Raises Unavailable if there are none and the download fails.
+    """
+    folder, weights, words = weights_dir(), "imagenet", "ImageNet"
     cache = resolve(os.environ.get("KERAS_HOME") or "~/.keras") / "models"
-    if os.environ.get("CRYUTILS_OFFLINE") and not (cache / RESNET50).is_file():
+    if folder is not None and (own := folder / RESNET50).is_file():
+        weights = str(own)
+        if hashlib.md5(own.read_bytes()).hexdigest() != _MD5:
+            words = f"{RESNET50}, not the file that Keras publishes"
+    elif os.environ.get("CRYUTILS_OFFLINE") and not (cache / RESNET50).is_file():
         raise Unavailable("CRYUTILS_OFFLINE is set")
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_S)
     try:
         with redirect_stdout(sys.stderr):  # Keras draws a progress bar
-            return _built(shape, "imagenet"), "ImageNet"
+            network = keras().applications.ResNet50(include_top=False, weights=weights, input_shape=shape)
+    except Exception as error:  # Keras raises no other type if the download fails
+        why = " ".join(str(error).split())
+        if weights == "imagenet" and (isinstance(error, OSError) or "fetch failure" in why):
+            raise Unavailable(f"the download failed ({why})") from error
+        raise InputError(
+            f"ResNet50, size={shape[0]}: too small, or {RESNET50} is damaged ({why})."
+        ) from error
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _built(shape: tuple[int, ...], weights: str) -> Any:
-    """Return ResNet-50 with `weights`; raise Unavailable if a download fails."""
-    try:
-        return keras().applications.ResNet50(include_top=False, weights=weights, input_shape=shape)
-    except Exception as error:  # Keras raises no other type if the download fails
-        words = " ".join(str(error).split())
-        if weights == "imagenet" and (isinstance(error, OSError) or "fetch failure" in words):
-            raise Unavailable(f"the download failed ({words})") from error
-        raise InputError(
-            f"ResNet50, size={shape[0]}: too small, or {RESNET50} is damaged ({words})."
-        ) from error
+    return network, words
 
 
 def _of_file(name: str, shape: tuple[int, ...]) -> Backbone:

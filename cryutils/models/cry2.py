@@ -35,10 +35,8 @@ def build(
 
     Parameters
     ----------
-    input_shape : tuple
-        (frames, coefficients).
-    classes : int
-        The number of classes.
+    input_shape, classes : tuple, int
+        (frames, coefficients), and the number of classes.
     filters : tuple
         Of each block, which halves both axes; the first convolution also has stride 2.
     dropout, learning_rate : float

@@ -38,9 +38,7 @@ Examples = npt.NDArray[Any]
 _BATCH = 256  # examples per call, to limit memory
 
 
-def save(
-    model: Any, folder: str | os.PathLike[str], name: str, card: Mapping[str, Any]
-) -> tuple[Path, Path, Path]:
+def save(model: Any, folder: str | os.PathLike[str], name: str, card: Mapping[str, Any]) -> list[Path]:
     """Write a trained model as `<name>.keras`, `.json` (its card) and `.tflite`; return the paths.
 
     name: "cry2" or "image". card: JSON types. Raises InputError if the folder cannot be written, an
@@ -55,7 +53,7 @@ def save(
         light = litert(model, path.with_suffix(".tflite"))
         about = write_card(path.with_suffix(".json"), card)
     read_card(path.parent, name)
-    return path, about, light
+    return [path, about, light]
 
 
 def write_card(path: Path, card: Mapping[str, Any]) -> Path:

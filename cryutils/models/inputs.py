@@ -62,7 +62,6 @@ class Examples:
         Returns
         -------
         Examples
-            All rows, and the clip of each.
 
         Examples
         --------
@@ -99,10 +98,8 @@ def by_clip(values: npt.NDArray[Any], clip: Indices, n_clips: int) -> npt.NDArra
 
     Parameters
     ----------
-    values : array
-        Float32 or float64 (rows, d).
-    clip : array
-        The clip of each row, int (rows,), as in `Examples`.
+    values, clip : arrays
+        Float (rows, d), and the clip of each row, int (rows,), as in `Examples`.
     n_clips : int
         The number of clips.
 
@@ -236,10 +233,8 @@ class PictureInput:
 
     Parameters
     ----------
-    fps : float
-        Frames per second; frame k is shown at k / fps s.
-    size : int
-        Side of a frame in pixels.
+    fps, size : float, int
+        Frames per second (frame k is shown at k / fps s); side of a frame in pixels.
     crop : str
         "face", the face that `video.track` follows, or "frame", the picture's centred square, as in
         Paper A for ResNet-50.

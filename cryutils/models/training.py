@@ -67,10 +67,6 @@ class Settings:
         require_counts(self, "epochs", "batch_size", "patience")
 
 
-# From training examples to a compiled network: lambda rows: image.build(rows.shape[1:], 4).
-Build = Callable[[Array], Any]
-
-
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """A trained Keras model with the weights of its best epoch, and the history of its training.
@@ -100,7 +96,7 @@ class Fitted:
 
 
 def fit(
-    build: Build,
+    build: Callable[[Array], Any],
     examples: Examples,
     y: Indices,
     *,

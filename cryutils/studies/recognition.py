@@ -5,6 +5,7 @@ Used in notebooks 04_cry2, 05_image, 06_full, 11_robustness and 13_live_and_depl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ STAND_INS = {"pain": ("belly_pain",)}  # of a state that a corpus does not have
 
 def deploy(
     name: str,
-    build: training.Build,
+    build: Callable[[Any], Any],
     examples: Examples,
     corpus: Corpus,
     *,
@@ -32,7 +33,7 @@ def deploy(
     model_input: SoundInput | PictureInput,
     scored: pd.DataFrame,
     folder: Path,
-) -> tuple[Path, ...]:
+) -> list[Path]:
     """Train `name` on all clips except a validation part, save it, and return the paths.
 
     They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`. The JSON file includes a

@@ -10,10 +10,10 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,40 +39,16 @@ STOP_S = 1.0  # how long the end of a session waits for its last readings to be 
 ADRIFT_S = 20.0  # a page's clock that is off by more is reset: it stops while the device sleeps
 
 
-class Writer(Protocol):
-    """Writes readings to a log without delaying the page.
-
-    waiting: how many readings are not yet written. refused: why the log refused the last readings,
-    such as those of an infant that was removed; "" if it did not. put: queues readings. flush: waits
-    at most `wait_s` seconds until all are written. trouble: says in a sentence why readings can't be
-    written; "" if they can.
-    """
-
-    @property
-    def waiting(self) -> int: ...
-    @property
-    def refused(self) -> str: ...
-    def put(self, readings: Sequence[Reading]) -> None: ...
-    def flush(self, wait_s: float) -> None: ...
-    def trouble(self) -> str: ...
-
-
 class Listener:
     """Analyses what a page hears and sees with a monitor.
 
-    writer: what new readings are given to. film: whether the pictures are of a drawn face, as in the
-    demonstration. clock: the time in s since 1970, UTC.
+    writer: what new readings are given to, such as `crydecode.writer.Writer`; None: nothing. film:
+    whether the pictures are of a drawn face, as in the demonstration.
     """
 
-    def __init__(
-        self,
-        monitor: Monitor,
-        *,
-        writer: Writer | None = None,
-        film: bool = False,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.monitor, self._film, self._clock = monitor, film, clock
+    def __init__(self, monitor: Monitor, *, writer: Any = None, film: bool = False) -> None:
+        self.monitor, self._film = monitor, film
+        self.clock = time.time  # s since 1970, UTC
         self.listening = self.from_file = False
         self._start: float | None = None  # zero of the page's clock, in s since 1970
         self._writer = writer
@@ -94,7 +70,7 @@ class Listener:
     def receive(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> dict[str, Any]:
         """Return the answer to a message of the page, as JSON types."""
         readings: list[Reading] = []
-        refused = ""
+        notice, waiting, over = "", 0, ""
         try:
             match content.get("type"):
                 case "start" | "stop" as kind:
@@ -106,17 +82,20 @@ class Listener:
             if self._writer is not None and not self.from_file:
                 self._writer.put(readings)
         except InputError as error:
-            refused = str(error)
+            notice = str(error)
         ended = self._ended(readings)
-        trouble, waiting, over = "", 0, ""
         if self._writer is not None:
             trouble, waiting, over = self._writer.trouble(), self._writer.waiting, self._writer.refused
+            is_file = self.listening and self.from_file
+            remark = "This is a file, so nothing is written into the diary." if is_file else ""
+            waiting = waiting if trouble or not self.listening else 0
+            notice = notice or trouble or remark
         return {
             "type": "answer",
             "number": content.get("number"),
             "readings": [self._shown(reading) for reading in readings],
-            "notice": refused or trouble or self._remark(),
-            "waiting": waiting if trouble or not self.listening else 0,
+            "notice": notice,
+            "waiting": waiting,
             "ended": ended,
             "over": over,
         }
@@ -137,15 +116,10 @@ class Listener:
         else:
             self.close()
 
-    def _remark(self) -> str:
-        if self.listening and self.from_file and self._writer is not None:
-            return "This is a file, so nothing is written into the diary."
-        return ""
-
     def _shown(self, reading: Reading) -> dict[str, Any]:
         """Return a reading as JSON types, with the answer to the whole episode so far in words."""
         cries = reading.verdict not in CALM
-        state, mean = self._cries.newest().answer() if cries else (reading.verdict, {})
+        state, mean = self._cries.all()[-1].answer() if cries else (reading.verdict, {})
         share = mean.get(state)
         said = f"{'Crying' if cries else 'Listening'}: {words.answer(state, share)}"
         return asdict(reading) | {
@@ -170,7 +144,7 @@ class Listener:
         if self.from_file:
             cries, self.from_file, self._cries = self._cries.all(), False, Episodes()
             return "; then ".join(map(self._answer, cries)) or "no crying in this file"
-        return self._answer(self._cries.newest()) if (True, False) in pairwise(crying) else None
+        return self._answer(self._cries.all()[-1]) if (True, False) in pairwise(crying) else None
 
     def _answer(self, episode: Sums) -> str:
         """Return the answer to an episode in words."""
@@ -179,8 +153,8 @@ class Listener:
 
     def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
         at = _number(content, "at")
-        if self._start is None or abs(self._start + at - self._clock()) > ADRIFT_S:
-            self._start = self._clock() - at
+        if self._start is None or abs(self._start + at - self.clock()) > ADRIFT_S:
+            self._start = self.clock() - at
         now, gap = self._start + at, []
         match content.get("type"):
             case "sound":
@@ -188,8 +162,8 @@ class Listener:
                 self.monitor.push_audio(samples, sr, now - len(samples) / sr)
             case "frame":
                 self.monitor.push_frame(_picture(buffers), now)
-            case "gap" if self._clock() - self._gap >= GAP_EVERY_S:
-                self._gap = self._clock()
+            case "gap" if self.clock() - self._gap >= GAP_EVERY_S:
+                self._gap = self.clock()
                 gap = [Reading(now, GAP, note=str(content.get("reason", ""))[:80])]
             case "gap":
                 pass

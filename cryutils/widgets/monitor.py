@@ -372,10 +372,10 @@ def replay(path: str | os.PathLike[str], monitor: Monitor) -> Iterator[Reading]:
     path = resolve(path)
     info = media.probe(path)
     monitor.restart(synthetic=info.is_synthetic)
-    pictures = _pictures(path) if info.has_video else iter(())
-    blocks = _blocks(path) if info.has_audio else iter(())
+    frames = enumerate(video.frames(path, fps=_FPS)) if info.has_video else ()
+    pictures = ((k / _FPS, False, (frame, k / _FPS)) for k, frame in frames)
     end = 0.0
-    for end, is_sound, values in heapq.merge(pictures, blocks):
+    for end, is_sound, values in heapq.merge(pictures, _blocks(path) if info.has_audio else ()):
         push = monitor.push_audio if is_sound else monitor.push_frame
         push(*values)
         yield from monitor.readings(end)
@@ -389,8 +389,3 @@ def _blocks(path: Path) -> Iterator[Event]:
         for start in range(0, len(x), size):
             block, at = x[start : start + size], piece_s + start / sr
             yield at + len(block) / sr, True, (block, sr, at)
-
-
-def _pictures(path: Path) -> Iterator[Event]:
-    for k, frame in enumerate(video.frames(path, fps=_FPS)):
-        yield k / _FPS, False, (frame, k / _FPS)

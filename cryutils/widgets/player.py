@@ -17,7 +17,7 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike
 
-from cryutils.audio.files import wav_bytes
+from cryutils.audio.files import native_rate, read, wav_bytes
 from cryutils.errors import InputError
 from cryutils.widgets.clip_view import Answers, Sound, asset, picture, still_html
 from cryutils.widgets.knobs import drawing
@@ -90,10 +90,11 @@ class CryPlayer(anywidget.AnyWidget):
             model: _checked(model, answers, *shape) for model, answers in (over_time or {}).items()
         }
         self._sr = sr
+        remarks = [str(getattr(clips, name, "")) for name in ("note", "licence")]  # of a corpus
         super().__init__(
             _about={
                 "title": title,
-                "data": data or _source(clips),
+                "data": data or ", ".join(filter(None, remarks)) or "not stated",
                 "clips": [(clip.label, str(getattr(clip, "infant", ""))) for clip in self._clips],
                 "classes": names,
                 "step_s": float(step_s),
@@ -121,7 +122,11 @@ class CryPlayer(anywidget.AnyWidget):
         """Read and draw the current clip, and send it to the page."""
         with drawing:  # if the index changes meanwhile, the newest clip is the last one sent
             clip = self._clips[self.index]
-            self.sound = sound = _load(clip, self._sr)  # the current clip with its samples
+            sound = clip
+            if not isinstance(clip, Sound):
+                rate = self._sr or native_rate(clip.path)
+                sound = Sound(clip.id, clip.label, read(clip.path, sr=rate), rate)
+            self.sound = sound
             tracks = {model: clips[self.index] for model, clips in self._over_time.items()}
             answers = Answers(tracks, self._about["classes"], self._about["step_s"])
             png, axes = picture(sound.samples, sound.sr, answers)
@@ -178,21 +183,6 @@ def _frame(clip: Any, time_s: float) -> np.ndarray | None:
     from cryutils import video
 
     return video.frame_at(clip.still or clip.path, time_s)
-
-
-def _load(clip: Any, sr: int | None) -> Sound:
-    if isinstance(clip, Sound):
-        return clip
-    from cryutils import audio
-
-    rate = sr or audio.native_rate(clip.path)
-    return Sound(clip.id, clip.label, audio.read(clip.path, sr=rate), rate)
-
-
-def _source(clips: Any) -> str:
-    """Return the note and licence of a corpus; lists of sounds have none."""
-    remarks = [str(getattr(clips, name, "")) for name in ("note", "licence")]
-    return ", ".join(filter(None, remarks)) or "not stated"
 
 
 def _checked(name: str, answers: Iterable[Any], clips: int, classes: int) -> list[np.ndarray]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,17 +116,6 @@ def test_a_network_whose_training_diverged_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a finite number; train it again"):
         export.save(model, tmp_path, "cry2", {})
     assert not list(tmp_path.iterdir())
-
-
-def test_answers_need_no_tensorflow(files: Path) -> None:
-    script = f"""
-import sys, numpy as np
-from cryutils.models.export import Lite
-light = Lite({str(files / "float32.tflite")!r})
-print(light.predict(np.zeros((2, *light.shape), light.dtype)).shape, "tensorflow" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("(2, 2) False\n", "")
 
 
 # What each network scales inside

@@ -52,7 +52,8 @@ class Page:
     def __init__(self, log: Any = None) -> None:
         self.ear, self.now, self.answers = Ear(), 1000.0, list[dict[str, Any]]()
         writer = Writer(log) if log else None
-        self.listener = Listener(self.ear, writer=writer, clock=lambda: self.now)
+        self.listener = Listener(self.ear, writer=writer)
+        self.listener.clock = lambda: self.now
         self.listen(True)
 
     def listen(self, is_on: bool, **more: bool) -> None:
