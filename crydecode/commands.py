@@ -1,6 +1,6 @@
 """The commands `cryutils users` and `cryutils log`, for the owner of the machine.
 
-`cryutils.course.cli` imports this module when one of them is called; it imports nothing heavy.
+`cryutils.course.cli` imports this module, so it imports nothing heavy.
 """
 
 from __future__ import annotations

@@ -109,21 +109,21 @@ def unstated(study: str) -> pd.DataFrame:
 
 
 def stand_in(measured: pd.DataFrame) -> str | None:
-    """Return which class replaces a class of Table 1, such as "hungry for pain"; "" if none does.
+    """Return which class replaces a class of Table 1, such as "; hungry stands for pain", or "".
 
     None if the classes differ from those of Table 1 by more than one replacement.
     measured: the results on one corpus, columns as in `claims.table`.
     """
-    used, of_paper = _classes_in_use(measured), _classes_in_use(published())
+    counts = (
+        rows[(rows.study == "table1") & (rows.metric == "test_count") & (rows.value > 0)]
+        for rows in (measured, published())
+    )
+    used, of_paper = (set(rows.condition) for rows in counts)
     substitutes, originals = used - of_paper, of_paper - used
     if len(substitutes) != len(originals) or len(substitutes) > 1:
         return None
-    return " for ".join([*substitutes, *originals]).replace("_", " ")
-
-
-def _classes_in_use(counts: pd.DataFrame) -> set[str]:
-    used = (counts.study == "table1") & (counts.metric == "test_count") & (counts.value > 0)
-    return set(counts.condition[used])
+    replacement = " stands for ".join([*substitutes, *originals]).replace("_", " ")
+    return f"; {replacement}" if replacement else ""
 
 
 # Verdicts
@@ -221,12 +221,6 @@ def _count(claim: Mapping[str, Any], result: Judgement) -> Judgement:
     return result.say(Verdict.NOT_REPRODUCED, f"not {reason}")
 
 
-def _replaced(data: str, measured: _Measured) -> str:
-    """Return which class replaces another one, as the end of a reason; "" if none does."""
-    classes = measured.stand_ins[data] or ""
-    return f"; {classes.replace(' for ', ' stands for ')}" * bool(classes)
-
-
 def _on_new_infants(claim: Mapping[str, Any], data: str, result: Judgement, measured: _Measured) -> Judgement:
     """Return how a published score compares with `result` on infants it says nothing about."""
     comparison = _unfit(result)
@@ -236,7 +230,7 @@ def _on_new_infants(claim: Mapping[str, Any], data: str, result: Judgement, meas
         level = names.get(comparison.verdict, "not shown to be lower")
         reason = f"{level} here: {comparison.reason}, the figure minus its margin"
         comparison = comparison._replace(reason=reason)
-    reason = f"nothing is claimed about new infants; {comparison.reason}{_replaced(data, measured)}"
+    reason = f"nothing is claimed about new infants; {comparison.reason}{measured.stand_ins[data] or ''}"
     return comparison.say(Verdict.CANNOT_BE_TESTED, reason)
 
 
@@ -260,7 +254,7 @@ def _single_holdout(claim: Mapping[str, Any], data: str, result: Judgement, meas
     # The verdict depends on one reading alone. The share over all readings is only mentioned.
     if every:
         reason += f"; reached by {100 * every['value']:.2g} % of hold-outs with all readings"
-    replaced = _replaced(data, measured)
+    replaced = measured.stand_ins[data] or ""
     missed = Verdict.SUBSTITUTE if replaced else Verdict.NOT_REPRODUCED
     return result.say(Verdict.REPRODUCED if inside else missed, reason + replaced)
 

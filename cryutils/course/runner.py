@@ -79,6 +79,9 @@ class Job:
         )
 
 
+Compute = Callable[[Job], tuple[Path, str, float]]  # executes a notebook, as `execute`
+
+
 # What the course has
 
 
@@ -390,7 +393,7 @@ def _environment(cores: int) -> dict[str, str]:
 def _run_all(
     jobs: Sequence[Job],
     pool: ThreadPoolExecutor,
-    compute: Callable[[Job], tuple[Path, str, float]],
+    compute: Compute,
     stopping: threading.Event,
     cluster: parallel.Cluster | None,
 ) -> dict[str, str]:
@@ -400,16 +403,12 @@ def _run_all(
     futures: dict[str, Future[str]] = {}
     failed: dict[str, str] = {}
 
-    def run_one(job: Job, earlier: Sequence[Future[str]]) -> str:
-        wait(earlier)
-        return _stored(job, compute, storing)
-
     try:
         # Those that wait for others come after them.
         for job in sorted(jobs, key=lambda job: (job.after == "all", bool(job.after), job.name)):
             before = futures if job.after == "all" else job.after
             earlier = [futures[name] for name in before if name in futures]
-            futures[job.name] = pool.submit(run_one, job, earlier)
+            futures[job.name] = pool.submit(_stored, job, earlier, compute, storing)
         pending = dict(futures)
         while pending and not stopping.is_set():
             wait(pending.values(), timeout=0.5, return_when=FIRST_COMPLETED)
@@ -431,11 +430,12 @@ def _run_all(
     return failed
 
 
-def _stored(job: Job, compute: Callable[[Job], tuple[Path, str, float]], storing: threading.Lock) -> str:
-    """Execute a notebook and store its files; return its error in one line, "" if it succeeded.
+def _stored(job: Job, earlier: Sequence[Future[str]], compute: Compute, storing: threading.Lock) -> str:
+    """Execute a notebook after `earlier` ones and store its files; return its error in one line, or "".
 
     Raises OSError if the disk is full, since the other notebooks would fail as well.
     """
+    wait(earlier)
     try:
         staging, error, seconds = compute(job)
     except parallel.lost_workers() as lost:
@@ -450,10 +450,10 @@ def _stored(job: Job, compute: Callable[[Job], tuple[Path, str, float]], storing
             state |= {"seconds": round(seconds, 1), "versions": versions(project_dir())}
             records.finish(staging, job.name, state)
             return ""
-        kept = records.give_up(staging, job.name)
+        files = records.give_up(staging, job.name)
     if (full := os.strerror(errno.ENOSPC)) in error:
         raise OSError(errno.ENOSPC, full, f"{job.name}: {error}")
-    path = kept.get("notebook" if seconds else "log")  # 0: its process ended early
+    path = files.get("notebook" if seconds else "log")  # 0: its process ended early
     return f"{error} (see {path})" if path else error
 
 
@@ -471,13 +471,13 @@ def execute(
     """
     staging, began = records.stage(folder, source.stem), time.monotonic()
     cache = Path(environment["CRYUTILS_CACHE_DIR"])
-    kept = cache if writable(cache) else staging.parent  # font lists, compiled functions: seconds
-    own = {
+    lists = cache if writable(cache) else staging.parent  # of fonts, compiled functions: seconds
+    settings = {
         "CRYUTILS_RUN_DIR": str(staging),
         "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
         "TQDM_DISABLE": "1",  # no output that depends on the time a cell takes
-        "MPLCONFIGDIR": str(kept / "matplotlib"),
-        "NUMBA_CACHE_DIR": str(kept / "numba"),
+        "MPLCONFIGDIR": str(lists / "matplotlib"),
+        "NUMBA_CACHE_DIR": str(lists / "numba"),
         **{name: str(staging.parent / name.lower()) for name in _FOLDERS},
         **dict.fromkeys(_FILES, ""),
     }
@@ -491,7 +491,7 @@ def execute(
             stderr=output,
             text=True,
             check=False,
-            env={**os.environ, **environment, **own},
+            env={**os.environ, **environment, **settings},
             start_new_session=True,  # a terminal's Ctrl-C reaches only the command
         )
     if process.returncode and not process.stdout:
