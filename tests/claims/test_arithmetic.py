@@ -10,8 +10,6 @@ import pytest
 
 from cryutils.claims import arithmetic
 
-# Rounded and cut off
-
 
 def printed_ways(k: int, n: int) -> dict[str, set[str]]:
     share = Decimal(100 * k) / Decimal(n)
@@ -28,9 +26,6 @@ def test_each_way_of_printing_finds_what_trying_every_fraction_finds(printing, p
     if printing == "either":
         assert [arithmetic.correct(float(percent), n) for n in tried] == [*tried.values()]
         assert arithmetic.correct(66.68, 3) is None
-
-
-# Means of class recalls
 
 
 def test_table_2s_classical_figures_are_means_of_recalls_and_the_networks_are_not() -> None:

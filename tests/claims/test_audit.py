@@ -63,9 +63,6 @@ def changed(row: int, column: str, value: object, repeats: tuple[object, ...] = 
     return table
 
 
-# Reading
-
-
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> audits.Audit:
     result = audited(mixed(), tmp_path_factory.mktemp("clean"))
@@ -194,9 +191,6 @@ def test_infants_that_differ_only_by_case_are_refused_or_kept_apart(tmp_path: Pa
     assert "infant" in refusal(training, lambda file: audits.read(path, file))
 
 
-# What is measured
-
-
 def test_scores_leaks_and_gap_are_those_of_the_answers(tmp_path: Path) -> None:
     result = audited(answers(), tmp_path)
     scores = result.scores.set_index(["split", "metric"])
@@ -253,9 +247,6 @@ def test_answers_from_the_device_are_no_better_than_the_device(tmp_path: Path, t
     assert unknown.leaks.p_value.tolist() == [0.05]
 
 
-# Recordings
-
-
 @pytest.fixture
 def noise(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(0).normal
@@ -289,8 +280,6 @@ def test_a_split_or_class_without_folds_is_named_and_the_rest_tested(
     with pytest.raises(InputError, match="2 infants"):
         audits.of_corpus(corpus([*"ab"], [*"12"]))
 
-
-# Fixed folds
 
 BENCHMARK = Path(__file__).parents[2] / "data" / "benchmark"
 

@@ -78,9 +78,6 @@ def test_what_is_no_result_is_refused_in_one_line(columns: dict[str, Any], messa
     assert claims.results().empty
 
 
-# Files
-
-
 def test_loading_gives_every_notebooks_rows(run: Path) -> None:
     for notebook in ("a", "b"):
         collected(notebook, study=f"of_{notebook}")
@@ -121,8 +118,6 @@ def test_predictions_are_found_by_their_columns() -> None:
     with pytest.raises(InputError, match=r"predictions: no predictions of cry\.cry2 here"):
         claims.load_predictions(study="cry", model="cry2")
 
-
-# Executions
 
 STATE = {"fingerprint": "f", "parameters": {}, "seconds": 1.0, "versions": {}}
 

@@ -41,9 +41,6 @@ def test_the_ledger_holds_the_figures_of_paper_a() -> None:
         assert printed == pytest.approx([*figures.values()], abs=1e-9)
 
 
-# The table itself
-
-
 def test_every_row_has_an_id_a_paper_words_and_a_rule_a_verdict_or_what_it_lacks() -> None:
     book = tables.ledger()
     assert book.id.is_unique
@@ -223,9 +220,6 @@ def test_a_claim_about_sound_and_face_cannot_be_tested_by_real_recordings_withou
     assert judged(against, faces)[0][1] == "not reproduced"
 
 
-# Claims of several comparisons
-
-
 def parts(n: int) -> list[dict[str, Any]]:
     rows = [{"study": f"k{k}", "rule": "low > margin", "margin": 0, "part_of": "A-0"} for k in range(n)]
     return [{"rule": "every"}, *rows]
@@ -263,9 +257,6 @@ def test_one_contradiction_of_ten_is_corrected_for_how_many_were_tried(book, p, 
     assert judge(*rows).leak_free_against[1] == pytest.approx(p)
 
 
-# All runs
-
-
 def test_of_several_runs_the_one_that_tested_most_clips_counts(book) -> None:
     book({"study": "k", "rule": "low > margin", "margin": 0}, {"data_required": "a survey"})
     runs = {
@@ -284,9 +275,6 @@ def test_of_several_runs_the_one_that_tested_most_clips_counts(book) -> None:
     assert tables.judge_runs({}).id.tolist() == ["A-0", "A-1"]
     trained = {f"{n} times": claims.table([result("k", 1, 0.5, 2, trainings=n)]) for n in (1, 5)}
     assert tables.judge_runs(trained).run[0] == "5 times"
-
-
-# The scoreboard
 
 
 def test_every_score_is_shown_once_next_to_the_published_one_and_the_commonest_class() -> None:
@@ -311,9 +299,6 @@ def test_every_score_is_shown_once_next_to_the_published_one_and_the_commonest_c
     assert tables.scores({}).empty
 
 
-# Random minus leak-free
-
-
 def test_a_gap_is_the_paired_difference_between_the_splits() -> None:
     answers = claims.load_predictions("reference/judged", study="cry2", model="cry2", condition="")
     (row,) = claims.split_gaps("reference/judged", study="cry2", model="cry2", condition="").itertuples()
@@ -323,9 +308,6 @@ def test_a_gap_is_the_paired_difference_between_the_splits() -> None:
     assert (row.n, row.n_infants, row.data) == (449, 220, "donateacry")
     assert claims.split_gaps(answers[answers.split == "random"]).empty
     assert claims.split_gaps(answers.assign(predicted="hungry")).empty, "always the same answer"
-
-
-# Of the runs that git keeps, as text and with reasons
 
 
 def test_the_printed_scoreboard_fits_80_columns() -> None:

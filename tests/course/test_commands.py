@@ -71,20 +71,14 @@ def mia(call: Command, apart: Path) -> None:
         log.append(log.begin("test"), [Reading(NOON + 3600 * i, "hungry") for i in range(48)])
 
 
-# The contract
-
-
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
 def test_each_help_has_its_own_example(names: tuple[str, ...], command: Command) -> None:
     out = success(command(*names, "--help"))
     examples = re.findall(r"cryutils .+", out.split("Example")[1])
     assert examples
     assert all(line.startswith(" ".join(["cryutils", *names])) for line in examples)
-
-
-@pytest.mark.parametrize("group", [(), ("data",), ("users",), ("log",)], ids=" ".join)
-def test_a_group_alone_prints_its_help(group: tuple[str, ...], command: Command) -> None:
-    assert success(command(*group)) == success(command(*group, "--help"))
+    if names in ((), ("data",), ("users",), ("log",)):
+        assert success(command(*names)) == out
 
 
 @pytest.mark.parametrize(
@@ -100,6 +94,7 @@ def test_a_group_alone_prints_its_help(group: tuple[str, ...], command: Command)
         ("run 03_feature_validation --data empty", "empty: no usable recording"),
         ("run 03 --name ../x", "give a plain name that is not taken"),
         ("run 03 --name reference", "--name reference: give a plain name that is not taken"),
+        ("run --profile real", "CRYUTILS_DATA_DIR"),
         ("data fetch donatecry", "no corpus 'donatecry'. Did you mean donateacry?"),
         ("data fetch synthetic", "nothing to fetch"),
         ("claims --run quik", "no run 'quik'"),
@@ -117,14 +112,6 @@ def test_a_mistake_is_one_line_with_its_remedy(
     (apart / "empty").mkdir()
     typed = PASSWORD if arguments == "users add demo" else ""
     assert remedy in mistake(call(*arguments.split(), typed=typed))
-
-
-def test_a_corpus_that_is_not_available_names_both_ways_to_get_it(
-    command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRYUTILS_OFFLINE", "1")
-    message = mistake(command("run", "--profile", "real"))
-    assert "CRYUTILS_DATA_DIR" in message and "cryutils data fetch donateacry" in message
 
 
 def test_without_a_home_one_line_names_the_variable(
@@ -162,8 +149,6 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
 
 
-# What an import costs
-
 HEAVY = {"IPython", "av", "cv2", "joblib", "keras", "librosa", "matplotlib", "numba", "papermill", "pooch"}
 HEAVY |= {"scipy", "seaborn", "sklearn", "tensorflow"}
 
@@ -179,9 +164,6 @@ def test_package_commands_and_server_import_nothing_heavy() -> None:
     assert not imported_by("from cryutils.course import cli") & HEAVY
     imported = imported_by("from crydecode import serve\nfrom cryutils.course import cli")
     assert not imported & (HEAVY | {"pandas", "pyarrow"}) - {"av", "cv2"}
-
-
-# data
 
 
 def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound: Callable) -> None:
@@ -206,9 +188,6 @@ def test_the_real_corpus_is_found(command: Command, donateacry: Path) -> None:
     out = success(command("data", "fetch", "donateacry"))
     assert f"DonateACry: {donateacry}\nLicence: Open Database License" in out
     assert "Cite: Veres, G. (2015)" in out
-
-
-# claims, audit
 
 
 def test_claims_are_json_without_nan_or_filtered_lines(command: Command) -> None:
@@ -245,9 +224,6 @@ def test_an_audit_compares_the_training_infants_if_given(command: Command) -> No
     Path("train.csv").write_text("\n".join(["infant", *(f"i{k}" for k in range(9))]), "utf-8")
     out = success(command("audit", "test.csv", "--permutations", "19", "--train-infants", "train.csv"))
     assert " 45 " in out and "of the device alone" in out
-
-
-# report, data check, lab
 
 
 def test_the_report_shows_the_stored_runs_and_what_is_generated_has_no_checksums(command: Command) -> None:

@@ -67,9 +67,6 @@ def finished(first_run: Path, project: Path, apart: Path) -> Path:
     return apart / "outputs" / "quick"
 
 
-# Plans
-
-
 def test_parameters_of_the_command_override_the_profiles(project: Path) -> None:
     notebook("03_other", parameters="own = 1\n")
     assert jobs()[0].parameters == {"seed": 3}
@@ -183,9 +180,6 @@ def test_of_the_library_a_notebook_depends_on_what_it_imports(tmp_path: Path) ->
     assert names("import cryutils.video") == ["__init__.py", "errors.py", *video]
     assert names("import numpy") == []
     assert set(names("files = !ls")) == {*audio, "audio/unused.py"}
-
-
-# Runs
 
 
 def test_a_run_executes_what_is_not_up_to_date(finished: Path, apart: Path, command: Command) -> None:
