@@ -125,14 +125,10 @@ def test_other_clips_come_by_infant_class_and_keyboard(notebook: Notebook) -> No
     assert part("value").all_inner_texts() == ["70 %", "30 %"]
     expect(part("number")).to_have_text("1 of 1")
     expect(part("data")).to_contain_text("no infant")
-    before = part("picture").get_attribute("src")
     part("class").select_option("tired")
     notebook.until(lambda s: s["index"] == 2, "the only tired clip, of ben")
     expect(part("name")).to_have_text("clip-2 · infant ben")
-    expect(part("infant")).to_have_value("")
-    expect(part("spoken")).to_contain_text("tired, clip-2")
     expect(part("value")).to_have_text(["10 %", "90 %"])
-    assert part("picture").get_attribute("src") != before
 
     part("class").select_option("")
     part("graph").focus()

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from clock import Clock
 from postgres import Server, programs
+from served import PASSWORD, Served, Visitor, served
 from trained_run import Trained
 
 from crydecode import store as stores
 from crydecode.store import Log, Store, accounts
-
-if TYPE_CHECKING:
-    from served import Served, Visitor
 
 
 @pytest.fixture(scope="session")
@@ -66,8 +63,6 @@ def mia(store: Store) -> Log:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterator[Served]:
     """A server behind a proxy on this machine, with two caregivers, ann and ben, and an infant, Kim."""
-    from served import PASSWORD, served
-
     variables = {"FORWARDED_ALLOW_IPS": "127.0.0.1", "DATABASE_PASSWORD": "what nobody may know"}
     variables["CRYUTILS_OUTPUTS_DIR"] = str(trained.outputs)
     with served(tmp_path_factory.mktemp("served"), **variables) as server:
@@ -80,8 +75,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterat
 @pytest.fixture
 def ann(server: Served) -> Visitor:
     """A caregiver who is logged in on the server."""
-    from served import Visitor
-
     return Visitor(server).enter("ann")
 
 

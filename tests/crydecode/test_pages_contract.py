@@ -8,12 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
 import time
+from pathlib import Path
 
 import pytest
-
-pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
 from starlette.testclient import TestClient
+from trained_run import Trained, change_card
 
 from crydecode import pages, serve
 from crydecode.store import Store
@@ -53,9 +54,7 @@ def submit(client: TestClient, form: str, path: str, **fields: str) -> tuple[int
 
 
 @pytest.mark.parametrize("path", [*ROUTES, "/listen", "/nowhere", "/static/", "/static/serve.py"])
-def test_a_page_is_closed_to_strangers_and_has_its_headers(
-    path: str, stranger: TestClient, store: Store
-) -> None:
+def test_a_page_is_closed_to_strangers_and_has_its_headers(path: str, stranger: TestClient) -> None:
     is_public = path == "/login" or (path.startswith("/static/") and path in ROUTES)
     for method in METHODS:
         answer = stranger.request(method, path)
@@ -77,9 +76,7 @@ def test_a_page_is_closed_to_strangers_and_has_its_headers(
 
 
 @pytest.mark.parametrize("path", SHOWN)
-def test_a_page_says_a_name_as_text_and_links_to_its_own_infant(
-    path: str, ann: TestClient, store: Store
-) -> None:
+def test_a_page_says_names_as_text_and_links_to_its_infant(path: str, ann: TestClient, store: Store) -> None:
     log, other = store.add_infant(MARKUP), store.add_infant("Lou")
     log.append(log.begin(), [Reading(time.time() - 60, MARKUP, {MARKUP: 0.9})])
     log.say("fed", time.time(), time.time())
@@ -94,9 +91,7 @@ def test_a_page_says_a_name_as_text_and_links_to_its_own_infant(
 
 
 @pytest.mark.parametrize("path", OF_INFANT)
-def test_a_page_of_an_infant_that_is_gone_or_of_none_leads_on(
-    path: str, ann: TestClient, store: Store
-) -> None:
+def test_a_page_of_a_missing_infant_leads_on(path: str, ann: TestClient, store: Store) -> None:
     assert ann.get(path).headers["Location"] == "/babies"
     log = store.add_infant("Mia")
     assert ann.get(path).status_code == 200
@@ -122,9 +117,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("path", "fields"), WRONG)
-def test_a_form_with_a_mistake_is_refused_in_a_line(
-    path: str, fields: dict[str, str], ann: TestClient, store: Store
-) -> None:
+def test_a_mistake_is_a_line(path: str, fields: dict[str, str], ann: TestClient, store: Store) -> None:
     infant = str(store.add_infant("Mia").id)
     fields = ({"infant": infant} if path == "/say" else {}) | fields
     filled = {name: text.format(infant=infant) for name, text in fields.items()}
@@ -184,6 +177,19 @@ def test_a_baby_is_added_and_removed(ann: TestClient, store: Store) -> None:
     assert [log.name for log in store.infants()] == ["Mia"]
 
 
+def test_pages_show_the_models_score(ann: TestClient, store: Store, trained: Trained, tmp_path: Path) -> None:
+    store.add_infant("Mia")
+    score = {"clips": 77, "infants": 13, "guessing": 0.25, "most_common": "tired", "share": 0.62}
+    score["metrics"] = {"balanced_accuracy": {"value": 0.31, "low": 0.27, "high": 0.36}}
+    run = shutil.copytree(trained.run, tmp_path / "mine")
+    change_card(run / "models", "cry2", data="mine", note="my own infants", score=score)
+    client = TestClient(serve.application(store, ["testserver"], run=run), cookies=ann.cookies)
+    for path in ("/", "/live", "/diary"):
+        shown = re.findall('<p class="figure">(.*?)</p>', client.get(path).text, re.DOTALL)[0]
+        assert re.findall(r"\d+", shown) == ["31", "27", "36", "25", "62", "77", "13"]
+        assert "tired" in shown and "my own infants" in shown
+
+
 def test_wrong_password_and_unknown_user_are_answered_alike(stranger: TestClient) -> None:
     names = ("demo", "nobody", "' OR 1=1 --", "<b>demo</b>", "")
     answers = [submit(stranger, "/login", "/login", name=name, password="wrong") for name in names]
@@ -195,9 +201,7 @@ def test_wrong_password_and_unknown_user_are_answered_alike(stranger: TestClient
         stranger.cookies.clear()
 
 
-def test_a_login_is_a_cookie_for_this_site_alone_that_another_login_replaces(
-    stranger: TestClient, store: Store
-) -> None:
+def test_a_login_is_a_cookie_that_another_login_replaces(stranger: TestClient, store: Store) -> None:
     for scheme in ("http", "https"):
         browser = TestClient(stranger.app, base_url=f"{scheme}://testserver", follow_redirects=False)
         answer = browser.post("/login", data=RIGHT | {"token": token(browser, "/login")})
@@ -208,6 +212,10 @@ def test_a_login_is_a_cookie_for_this_site_alone_that_another_login_replaces(
     assert store.logins.user(ticket) == "demo"
     submit(browser, "/login", "/login", name="granny", password="granny's password")
     assert store.logins.user(ticket) is None
+    old = TestClient(stranger.app, "https://testserver", cookies=dict(browser.cookies))
+    assert old.get("/babies").url.path == "/babies"
+    assert submit(browser, "/babies", "/logout")[2] == "/login"
+    assert old.get("/babies").url.path == "/login"
 
 
 def test_a_shared_device_stays_known_for_each_of_its_users(stranger: TestClient, store: Store) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -21,27 +20,23 @@ import psutil
 import pytest
 from clock import until
 from postgres import Server, programs
-from refusals import mistake
+from refusals import Command, mistake
+from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, send, served
 from sizes import large
-from trained_run import Trained, change_card
+from trained_run import Trained
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection
 
+from crydecode.sockets import BURST, FLOODED, LOGGED_OUT, PAGES, REPLACED
 from crydecode.store import Log
 from cryutils import audio
 from cryutils.errors import InputError
 from cryutils.inference.readings import Reading
 
-pytest.importorskip("starlette", reason="Starlette is not installed, so there is no server")
-from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, send, served
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection
-
-from crydecode.sockets import BURST, FLOODED, LOGGED_OUT, PAGES, REPLACED
-
 # Connections
 
 
 PLACE = b"HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
-Command = Callable[..., tuple[int, str, str]]
 
 
 def connected(server: Served, timeout_s: float) -> socket.socket:
@@ -156,11 +151,9 @@ def test_a_websocket_is_for_pages_of_this_site(server: Served, kim: int, scheme:
         json.dumps({"type": "gap", "at": 1e308}),
         json.dumps({"type": "sound", "at": 1, "sr": 10**399}),
     ],
-    ids=["zeros", "nested", "at of 1e308", "sr of 400 digits"],
+    ids=["zeros", "nested", "time", "rate"],
 )
-def test_what_is_no_message_is_answered_and_breaks_nothing(
-    ann: Visitor, kim: int, message: bytes | str
-) -> None:
+def test_what_is_no_message_breaks_nothing(ann: Visitor, kim: int, message: bytes | str) -> None:
     logged = len(ann.server.log)
     with ann.socket(kim) as page:
         page.recv(HANG_S)
@@ -179,9 +172,7 @@ EMPTY = b"\x80\0\0\0\0"  # a frame's mask and no bytes
     [(b"", b"\x81\x82\0\0\0\0{}"), (b"\x01" + EMPTY, b"\0" + EMPTY), (b"", b"\x89" + EMPTY)],
     ids=["messages", "empty parts of a message", "pings"],
 )
-def test_a_flood_ends_its_own_page_at_once_and_costs_the_others_no_time(
-    server: Served, ann: Visitor, kim: int, first: bytes, rest: bytes
-) -> None:
+def test_a_flood_ends_its_page(server: Served, ann: Visitor, kim: int, first: bytes, rest: bytes) -> None:
     process = psutil.Process(server.process.pid)
     with ann.socket(kim) as other, Visitor(server).enter("ben").socket(kim) as page:
         ask(other, "start")
@@ -211,9 +202,7 @@ def test_a_frame_of_50_mb_ends_its_page_and_takes_no_memory(ann: Visitor, kim: i
     assert ann.get("/").status_code == 200
 
 
-def test_a_page_that_listens_is_never_closed_for_one_that_is_opened(
-    server: Served, ann: Visitor, kim: int
-) -> None:
+def test_a_page_that_listens_is_closed_for_no_other(server: Served, ann: Visitor, kim: int) -> None:
     server.store.users.add("eve", PASSWORD)
     browsers = [Visitor(server).enter("eve") for _ in range(2)]
     pages = [browsers[i % 2].socket(kim) for i in range(PAGES)]
@@ -229,17 +218,6 @@ def test_a_page_that_listens_is_never_closed_for_one_that_is_opened(
         assert ask(page, "start")["type"] == "answer"
     server.store.users.remove("eve")
     assert {closed(page) for page in pages} == {LOGGED_OUT}
-
-
-def test_pages_end_with_their_login(server: Served, kim: int) -> None:
-    server.store.users.add("cleo", PASSWORD)
-    cleo = Visitor(server).enter("cleo")
-    cookies, pages = cleo.cookies.copy(), [cleo.socket(kim) for _ in range(2)]
-    assert cleo.submit("/", "/logout").headers["Location"] == "/login"
-    assert {closed(page) for page in pages} == {LOGGED_OUT}
-    cleo.cookies = cookies
-    assert cleo.get("/").status_code == 302
-    assert refused(cleo, kim) == 403
 
 
 # Start and end
@@ -264,9 +242,7 @@ def test_the_log_of_the_server_holds_no_secret(server: Served, ann: Visitor, kim
     assert [secret for secret in cookies | texts if secret in server.log] == []
 
 
-def test_without_a_model_of_real_infants_a_page_notices_crying_and_names_no_reason(
-    tmp_path: Path, trained: Trained
-) -> None:
+def test_without_models_of_real_infants_no_reason_is_named(tmp_path: Path, trained: Trained) -> None:
     cry = np.concatenate([audio.read(clip.path, sr=16_000) for clip in trained.corpus[:2]])
     with served(tmp_path, "--run", "quick", CRYUTILS_OUTPUTS_DIR=str(trained.outputs)) as server:
         assert "`cryutils run 04_cry2 --profile real` trains" in server.log
@@ -288,29 +264,6 @@ def test_without_a_model_of_real_infants_a_page_notices_crying_and_names_no_reas
             ended = ask(page, "stop")["ended"]
         (line,) = server.store.infant("Mia").lines()
         assert line.answer == ended, "the page and the diary agree"
-
-
-def test_the_pages_show_the_score_of_the_model_that_answers_and_the_log_its_run(
-    tmp_path: Path, trained: Trained
-) -> None:
-    score = {"clips": 77, "infants": 13, "guessing": 0.25, "most_common": "tired", "share": 0.62}
-    score["metrics"] = {"balanced_accuracy": {"value": 0.31, "low": 0.27, "high": 0.36}}
-    run = shutil.copytree(trained.run, tmp_path / "outputs" / "mine")
-    change_card(run / "models", "cry2", data="mine", note="my own infants", score=score)
-    with served(tmp_path, CRYUTILS_OUTPUTS_DIR=str(run.parent)) as server:
-        server.store.users.add("ann", PASSWORD)
-        log = server.store.add_infant("Mia")
-        for path in ("/", "/live", "/diary"):
-            text = Visitor(server).enter("ann").get(path).text
-            shown = re.search('<p class="figure">(.*?)</p>', text, re.DOTALL)[1]
-            assert re.findall(r"\d+", shown) == ["31", "27", "36", "25", "62", "77", "13"]
-            assert "tired" in shown and "my own infants" in shown
-        with Visitor(server).enter("ann").socket(log.id) as page:
-            ask(page, "start", file=False)
-            for at in (1.0, 2.0):
-                ask(page, "sound", noise(), at=at, sr=48_000)
-            ask(page, "stop")
-        assert {row["run"] for row in log.entries()} == {"mine"}
 
 
 def test_a_demonstration_is_opened_by_its_link_once(tmp_path: Path, trained: Trained) -> None:
@@ -338,9 +291,7 @@ def hear(page: ClientConnection, since: int) -> int:
     return sum(len(answer.get("readings", [])) for answer in answers)
 
 
-def test_a_page_goes_on_after_a_purge_and_ends_when_its_infant_is_removed(
-    server: Served, ann: Visitor, mia: Log
-) -> None:
+def test_a_page_survives_a_purge_and_ends_with_its_infant(server: Served, ann: Visitor, mia: Log) -> None:
     with ann.socket(mia.id) as page:
         ask(page, "start")
         n = hear(page, 1)
@@ -363,9 +314,7 @@ def test_a_page_goes_on_after_a_purge_and_ends_when_its_infant_is_removed(
     again.remove()
 
 
-def test_a_store_that_is_moved_is_named_and_its_readings_wait_until_it_is_back(
-    server: Served, ann: Visitor, mia: Log
-) -> None:
+def test_readings_wait_until_a_moved_store_is_back(server: Served, ann: Visitor, mia: Log) -> None:
     file, away = server.folder / "store.db", server.folder / "away.db"
     with ann.socket(mia.id) as page:
         ask(page, "start")

@@ -29,9 +29,7 @@ def test_a_password_that_many_would_guess_is_refused(store: Store, password: str
         store.users.set_password("demo", password if len(password) < 12 else "demo")
 
 
-def test_a_wrong_password_and_an_unknown_user_get_one_answer_for_one_work(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_password_and_unknown_user_are_alike(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     work = []
 
     class Watched(PasswordHasher):
@@ -82,9 +80,7 @@ def test_a_stolen_device_guesses_no_faster(store: Store) -> None:
     assert store.users.check("demo", RIGHT, HOME)[0], "elsewhere"
 
 
-def test_a_clock_that_is_set_back_makes_nobody_wait(
-    store: Store, monkeypatch: pytest.MonkeyPatch, clock: Clock
-) -> None:
+def test_a_clock_set_back_delays_nobody(store: Store, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     waits(store, *["wrong"] * 5)
     clock.now += 15
     monkeypatch.setattr(accounts, "time", lambda: clock.now - 3 * 86_400)

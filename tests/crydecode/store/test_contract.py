@@ -68,12 +68,10 @@ def test_a_reading_comes_back_as_it_was_and_a_repeated_append_adds_nothing(mia: 
     assert mia.append(session, readings[:2]) == 2
     assert [mia.append(session, some) for some in (readings, readings, [])] == [1, 0, 0]
     rows = list(mia.entries())
-    parts = [[json.loads(row[name] or "null") for name in ("probabilities", "sound", "face")] for row in rows]
-    assert [
-        Reading(row["time"], row["verdict"], *part, row["cry"], row["note"], Kind(row["kind"]))
-        for row, part in zip(rows, parts, strict=True)
-    ] == readings
-    assert {row["run"] for row in rows} == {"judged"}
+    for row, reading in zip(rows, readings, strict=True):
+        parts = (json.loads(row[name] or "null") for name in ("probabilities", "sound", "face"))
+        rest = (row["cry"], row["note"], Kind(row["kind"]))
+        assert Reading(row["time"], row["verdict"], *parts, *rest) == reading and row["run"] == "judged"
 
 
 def test_listening_counts_once_for_two_devices_and_gaps_do_not_count(mia: Log) -> None:
@@ -93,9 +91,12 @@ def test_what_was_said_is_in_the_lines_of_its_time_until_it_is_undone(mia: Log) 
         mia.append(mia.begin(), cry(start, stop))
     mia.say(CRY, T, T + 20, "tired")
     mia.say(CRY, T, T + 20, "pain")
+    mia.say(CRY, T + 500, T + 510, "pain")  # nothing was heard then
     mia.say(MISSED, T + 600, T + 600, "tired")
-    mia.say("fed", T + 900, T + 900)
+    for _ in range(2):  # a double tap
+        mia.say("fed", T + 900, T + 900, number=7)
     lines = mia.lines()
+    assert (lines[1].start, lines[1].stop, lines[1].cried_s) == (T + 600, T + 600, 0)
     assert [line.what for line in lines] == [CRY, MISSED, "fed", CRY]
     assert [line.corrected for line in lines] == ["pain", "tired", None, None]
     assert [(line.start - T, line.stop - T) for line in mia.lines(T + 10, T + 15)] == [(10, 14.5)]
@@ -108,24 +109,11 @@ def test_what_was_said_is_in_the_lines_of_its_time_until_it_is_undone(mia: Log) 
     assert [line.what for line in mia.lines()] == [CRY, "fed"]
 
 
-def test_a_second_tap_within_a_minute_adds_nothing(mia: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    monkeypatch.setattr("crydecode.store.log.time.time", clock)
-    for later in (0, 30, 60):
-        clock.now += later
-        mia.say("fed", clock.now, clock.now, number=7)
-    assert [line.start for line in mia.lines()] == [T, T + 90]
-
-
 # Infants
 
 
-def test_an_infant_is_found_by_name_or_number_and_a_removed_one_leaves_nothing(
-    store: Store, mia: Log
-) -> None:
+def test_an_infant_is_found_by_name_or_number_until_it_is_removed(store: Store, mia: Log) -> None:
     assert store.infant("Mia").id == store.infant(str(mia.id)).id == mia.id
-    with pytest.raises(InputError, match="Did you mean Mia"):
-        store.infant("Mai")
     with pytest.raises(InputError, match="exists"):
         store.add_infant(" Mia ")
     mia.append(mia.begin(), cry(0, 1))
@@ -186,9 +174,7 @@ def test_many_may_open_a_new_store_at_once(url: str) -> None:
 # Killed
 
 
-def test_what_a_killed_process_or_database_had_acknowledged_is_there(
-    url: str, kind: str, mia: Log, request: pytest.FixtureRequest
-) -> None:
+def test_a_kill_loses_no_saved_reading(url: str, kind: str, mia: Log, request: pytest.FixtureRequest) -> None:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", WRITER, url], **pipes) as process:
         first = [process.stdout.readline() for _ in range(10)]
@@ -215,9 +201,7 @@ def test_what_a_killed_process_or_database_had_acknowledged_is_there(
 # MongoDB, where mongomock stands in for a server
 
 
-def test_mongodb_shows_the_diary_as_it_is_after_late_readings(
-    store: Store, mia: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mongodb_shows_the_newest_diary(store: Store, mia: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     server = mongomock.MongoClient()
     monkeypatch.setattr(pymongo, "MongoClient", lambda url, **_: server)
     max_ = store.add_infant("Max")
