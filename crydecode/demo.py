@@ -32,7 +32,7 @@ def make_film(path: Path) -> None:
     scenes = [_scene(name, float(seconds), rng) for name, seconds in _SCENES.items()]
     sound = np.concatenate([x for x, _ in scenes])
     pictures = chain.from_iterable(frames for _, frames in scenes)
-    mp4.write(path, pictures, fps=_FPS, sound=sound, sr=_SR, crf=26, preset="superfast", synthetic=True)
+    mp4.write(path, pictures, fps=_FPS, sound=sound, sr=_SR, synthetic=True)
 
 
 def _scene(

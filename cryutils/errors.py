@@ -26,6 +26,10 @@ class InputError(ValueError):
     problems: Sequence[Any] = ()
 
 
+class Unavailable(Exception):
+    """A file can't be downloaded; the message names the cause in a few words."""
+
+
 def near_miss(name: str, names: Iterable[str]) -> str:
     """Return " Did you mean X?" or " Known: a, b, c." for a name that is not in `names`.
 

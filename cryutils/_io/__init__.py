@@ -1,1 +1,1 @@
-"""Shared basics: paths, media files, downloads, cached arrays, parallel work, progress."""
+"""Shared basics: paths, media files, cached arrays, parallel work, progress."""

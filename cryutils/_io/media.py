@@ -59,7 +59,7 @@ _BEGINNING = re.compile(
 )
 _HEADER = 16  # bytes of the file's own beginning
 _CHUNK = {b"WAVE": "<4sI", b"AIFF": ">4sI", b"AIFC": ">4sI"}  # name and size of a chunk
-_LEAST_BYTES = 50  # per second: no codec needs less, so a header that implies less is wrong
+_LEAST_BYTES = 50  # per second: no codec needs less
 # AMR frames of this type or a higher one contain no speech (3GPP TS 26.101, 26.201).
 _PAUSE = {"amrnb": 8, "amrwb": 9}
 _UNDAMAGED = 4  # the bit Q of the first byte (RFC 4867, 4.3.2); zeroed packets lack it
@@ -67,7 +67,7 @@ _UNDAMAGED = 4  # the bit Q of the first byte (RFC 4867, 4.3.2); zeroed packets 
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a file contains; the duration is in s, 0.0 for a still.
+    """What a file contains; the duration is in s as stated, 0.0 for a still or if none is.
 
     `lost` lists what is in the file but can't be decoded: "sound", "picture". is_synthetic: whether
     the file says that its faces are drawn.
@@ -86,7 +86,7 @@ class MediaInfo:
 
 
 def probe(path: Path) -> MediaInfo:
-    """Return the contents of a media file, from its header, packets and a frame of each stream.
+    """Return the contents of a media file, from its header and a frame of each stream.
 
     Damage in later frames goes unnoticed. Raises InputError if nothing in it can be decoded.
     """
@@ -102,44 +102,36 @@ def probe(path: Path) -> MediaInfo:
         streams = [*container.streams.audio, *([] if video is None else [video])]
         if not streams:
             raise InputError(f"{path}: it holds neither sound nor pictures.")
-        lengths_s = _look_through(container, streams, path)
-        stated_s = float(max(streams[0].duration or 0, 0) * (streams[0].time_base or 0))
-        duration_s = stated_s or (container.duration or 0) / 1e6
-        if not 0 < _LEAST_BYTES * duration_s <= path.stat().st_size:
-            duration_s = next(iter(lengths_s.values()))
-        has_audio, has_video = any(s.type == "audio" for s in lengths_s), video in lengths_s
+        readable = _readable(container, streams, path)
+        has_audio, has_video = any(s.type == "audio" for s in readable), video in readable
         lost = ["sound"] if container.streams.audio and not has_audio else []
         lost += ["picture"] if video is not None and not has_video else []
         is_synthetic = SYNTHETIC in container.metadata.values()
+        # Some files state no duration, and a damaged one states any.
+        duration_s = min(max(container.duration or 0, 0) / 1e6, path.stat().st_size / _LEAST_BYTES)
         return MediaInfo(duration_s, has_audio, has_video, tuple(lost), is_synthetic)
 
 
-def _look_through(container: InputContainer, streams: list[Any], path: Path) -> dict[Any, float]:
-    """Return the streams that can be decoded, at least one, and their lengths in s by their packets."""
+def _readable(container: InputContainer, streams: list[Any], path: Path) -> set[Any]:
+    """Return the streams of which a frame can be decoded, at least one."""
     import av
 
-    spans: dict[Any, tuple[int, int]] = {}
     readable, failure = set(), None
     for packet in container.demux(*streams):
         stream = packet.stream
-        if packet.pts is not None:
-            start, end = spans.get(stream, (packet.pts, packet.pts))
-            spans[stream] = min(start, packet.pts), max(end, packet.pts + (packet.duration or 0))
         if stream.codec_context is not None and stream not in readable:
             try:
                 if packet.decode():
                     readable.add(stream)
             except av.FFmpegError as error:
                 failure = failure or error
+        if len(readable) == len(streams):
+            break
     if not readable:
         is_known = any(stream.codec_context is not None for stream in streams)
         what = "nothing in it can be decoded; is it damaged?" if is_known else _UNKNOWN_CODEC
         raise failure or InputError(f"{path}: {what}")
-    lengths_s = {}
-    for stream in [stream for stream in streams if stream in readable]:
-        start, end = spans.get(stream, (0, 0))
-        lengths_s[stream] = float((end - start) * (stream.time_base or 0))
-    return lengths_s
+    return readable
 
 
 def plain_wav(path: Path) -> tuple[int, int] | None:
@@ -256,11 +248,11 @@ _UNKNOWN_CODEC = "its sound or pictures are coded in a way that can't be read he
 
 
 def decoded(
-    container: InputContainer, stream: AudioStream | VideoStream, path: Path, noted: dict[str, None]
+    container: InputContainer, stream: AudioStream | VideoStream, path: Path, remarks: dict[str, None]
 ) -> Iterator[Any]:
     """Yield the frames of a stream, and None for each 20 ms that an AMR file left out or lost.
 
-    What was left out or lost is added to `noted`. Iteration ends at damage at the end of a file,
+    What was left out or lost is added to `remarks`. Iteration ends at damage at the end of a file,
     for example if it was cut short. Raises InputError if undamaged frames follow the damage, and
     for a stream without a decoder.
     """
@@ -280,7 +272,7 @@ def decoded(
             head = bytes(packet)[0]
             is_pause = head >> 3 & 15 >= pause
             if is_pause:
-                noted["the pauses that its recorder left out are read as silence"] = None
+                remarks["the pauses that its recorder left out are read as silence"] = None
             if is_pause or not head & _UNDAMAGED:
                 zeroed += not is_pause
                 yield None
@@ -304,7 +296,7 @@ def decoded(
             yield frame
     for count, how in ((zeroed, "read as silence"), (lost, "left out, at its start or its end")):
         if count:
-            noted[f"{count} damaged packet{'s are' if count > 1 else ' is'} {how}"] = None
+            remarks[f"{count} damaged packet{'s are' if count > 1 else ' is'} {how}"] = None
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream | None:

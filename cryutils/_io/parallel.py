@@ -37,9 +37,9 @@ class Identity(NamedTuple):
     modified_ns: int
 
 
-def identities(paths: Iterable[Path]) -> tuple[Identity, ...]:
-    """Return the identity of each file. Raises InputError without files, or if one is missing."""
-    files = tuple(identity(path) for path in paths)
+def identities(paths: Iterable[Path | None]) -> tuple[Identity | None, ...]:
+    """Return the identity of each file, if any. Raises InputError without paths or for a missing file."""
+    files = tuple(None if path is None else identity(path) for path in paths)
     if not files:
         raise InputError("the corpus is empty: give at least one clip.")
     return files

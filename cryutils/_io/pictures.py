@@ -46,11 +46,8 @@ def read(path: str | os.PathLike[str]) -> Pixels:
         kinds = (*_KINDS, "HEIF") if reads_heic() else _KINDS
         with Image.open(io.BytesIO(path.read_bytes()), formats=kinds) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
-                size = f"{picture.width} x {picture.height}"
-                raise InputError(f"{path}: this picture is too large ({size} pixels); at most 8192 x 8192.")
+                raise Image.DecompressionBombError  # as Pillow does for still larger ones
             return _rgb(picture)
-    except InputError:
-        raise
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: this picture is too large; at most 8192 x 8192 pixels.") from error
     except _DAMAGE as error:
@@ -72,7 +69,9 @@ def _rgb(picture: Image) -> Pixels:
         picture = Image.fromarray(values.clip(0, 255).astype(np.uint8))
     picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    return on_white(np.asarray(picture)) if picture.mode == "RGBA" else np.array(picture)
+    if picture.mode == "RGBA":
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return np.array(picture)
 
 
 @cache
@@ -84,13 +83,6 @@ def reads_heic() -> bool:
         return False
     register_heif_opener()
     return True
-
-
-def on_white(rgba: Pixels) -> Pixels:
-    """Return `rgba`, uint8 (height, width, 4), on a white background, uint8 (height, width, 3)."""
-    alpha = rgba[..., 3:].astype(np.uint16)
-    mixed = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return mixed.astype(np.uint8)
 
 
 def few_colours(picture: Image) -> Image:

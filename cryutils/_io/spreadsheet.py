@@ -45,11 +45,9 @@ def cells(
     header = numbered.pop(min(numbered, default=1), [])
     for number, row in numbered.items():
         if len(row) != len(header):
-            what, remedy = "fewer", "complete it, or remove a comment"
-            if len(row) > len(header):
-                what, remedy = "more", "remove row names (R), a last comma or decimal commas"
-            counts = f"{what} cells than the header, {len(row)} for {len(header)}"
-            raise InputError(f"{path}: row {number} has {counts}; {remedy}.")
+            counts = f"{'more' if len(row) > len(header) else 'fewer'} cells than the header"
+            remedy = "complete it, or remove comments, row names (R), a last comma or decimal commas"
+            raise InputError(f"{path}: row {number} has {counts}, {len(row)} for {len(header)}; {remedy}.")
     names = [rename(name.casefold()) or f"{k}, unnamed" for k, name in enumerate(header, 1)]
     if again := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}: two columns {again[0]!r}.")

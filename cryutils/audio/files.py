@@ -1,8 +1,9 @@
 """Reading the sound of media files: `read`, or `pieces` for long files; `inspect` lists changes.
 
-Used in notebook 02_audio_features and all later ones. Paper A §3.2 extracts the sound of videos
-with ffmpeg; PyAV contains the same libraries. Samples are returned as stored, except in files that
-no model could use.
+`signals` and `features` return the sound and the features of a whole corpus, computed on all cores
+and cached. Used in notebook 02_audio_features and all later ones. Paper A §3.2 extracts the sound
+of videos with ffmpeg; PyAV contains the same libraries. Samples are returned as stored, except in
+files that no model could use.
 """
 
 from __future__ import annotations
@@ -10,24 +11,23 @@ from __future__ import annotations
 import io
 import os
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from cryutils._io.cache import ragged
 from cryutils._io.media import check_rate, check_times, decoded, decoding, late_s, opened, plain_wav, unread
-from cryutils._io.parallel import Identity, identity
+from cryutils._io.parallel import Identity, identities, identity, thread_map
 from cryutils._io.paths import check_file
 from cryutils._io.progress import counting
-from cryutils.audio.spectral import check_settings, resample
-from cryutils.errors import InputError
+from cryutils.audio.spectral import check_settings, mel_db, mfcc, resample, stft_db
+from cryutils.errors import InputError, near_miss
 
 Array = npt.NDArray[np.float32]
 
@@ -53,17 +53,41 @@ _PAUSE_S = Fraction(1, 50)  # of an AMR recorder
 # Shorter holes come from containers that round times, and from recorders that stamp sound when it
 # arrives. FFmpeg's own player corrects times from here on.
 _HOLE_S = Fraction(1, 10)
+_VERSION = 3  # increase it if the same file and settings give other numbers
+_TRANSFORMS: dict[str, Callable[..., Array]] = {"stft": stft_db, "mel": mel_db, "mfcc": mfcc}
+KINDS = tuple(_TRANSFORMS)
 
 
 def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
-    """Return the sound of a file, mono, float32 (samples,) in [-1, 1].
+    """Return the sound of a recording or a video, in mono.
 
     Channels are averaged. A 16-bit sample k becomes exactly k / 32768, unless `inspect` lists a
     change. If the sound starts later than the file's pictures, silence comes first. A file cut
-    short gives the samples that are left. sr: rate in Hz; None keeps the file's own (`native_rate`).
+    short gives the samples that are left.
 
-    Raises InputError for a file that is missing, empty, damaged, longer than an hour, or without
-    sound.
+    Parameters
+    ----------
+    path : str or Path
+        A file of any format with sound.
+    sr : int, optional
+        Rate in Hz; None keeps the file's own (`native_rate`).
+
+    Returns
+    -------
+    array
+        Float32 (samples,) in [-1, 1].
+
+    Raises
+    ------
+    InputError
+        For a file that is missing, empty, damaged, longer than an hour, or without sound.
+
+    Examples
+    --------
+    >>> from cryutils import load
+    >>> voices = load("synthetic", infants=8, clips_per_infant=1, duration_s=0.5, progress=False)
+    >>> read(voices[0].path).shape
+    (8000,)
     """
     check_settings(sr=sr)
     path = Path(path).absolute()
@@ -72,6 +96,68 @@ def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     with decoding(path):
         x = np.concatenate(list(_blocks(path, info)))
     return _resampled(x, info.sr, sr)
+
+
+def signals(corpus: Iterable[Any], *, sr: int | None = None, progress: bool = False) -> list[Array]:
+    """Return the sound of each clip; cached.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Clips, of which only `path` is used.
+    sr : int, optional
+        Rate in Hz; None keeps each clip's own.
+    progress : bool
+        Whether to show a bar.
+
+    Returns
+    -------
+    list of arrays
+        Float32 (samples,) in [-1, 1] for each clip, as from `read`.
+
+    Raises
+    ------
+    InputError
+        As `read` does, and without clips.
+
+    Examples
+    --------
+    >>> from cryutils import load
+    >>> voices = load("synthetic", infants=8, clips_per_infant=1, duration_s=0.5, progress=False)
+    >>> [x.shape for x in signals(voices[:2], sr=16000)]
+    [(8000,), (8000,)]
+    """
+    check_settings(sr=sr)
+    paths = [clip.path.absolute() for clip in corpus]
+    files = identities(paths)
+
+    def compute() -> Iterator[Array]:
+        return thread_map(partial(read, sr=sr), paths, what="sound", progress=progress)
+
+    return ragged(compute, "signals", _VERSION, sr, files)
+
+
+def features(corpus: Iterable[Any], *, kind: str, sr: int | None = None) -> list[Array]:
+    """Return the features of each clip in dB, a list of float32 (frames, coefficients); cached.
+
+    kind: "stft", "mel" or "mfcc", with the defaults of `spectral`. sr: rate in Hz; None: the clips'
+    own, if all have the same.
+    """
+    if kind not in KINDS:
+        raise InputError(f"there is no feature {kind!r}.{near_miss(kind, KINDS)}")
+    check_settings(sr=sr)
+    clips = list(corpus)
+    files = identities(clip.path for clip in clips)
+
+    def compute() -> Iterator[Array]:
+        # The STFT also needs a common rate, on which the frequency of a bin depends.
+        rates = sorted({native_rate(clip.path) for clip in clips} if sr is None else {sr})
+        if len(rates) > 1:
+            raise InputError(f"recordings at {', '.join(map(str, rates))} Hz: choose one rate with sr=.")
+        transform = partial(_TRANSFORMS[kind], **({} if kind == "stft" else {"sr": rates[0]}))
+        return thread_map(transform, signals(clips, sr=sr), what=kind)
+
+    return ragged(compute, "features", _VERSION, kind, sr, files)
 
 
 def pieces(path: str | os.PathLike[str], *, sr: int | None = None) -> Iterator[tuple[float, Array]]:
@@ -222,8 +308,8 @@ def _measured(path: Path, track: _Track) -> SoundInfo:
     low, high = np.array(np.inf), np.array(-np.inf)
     total = power = clipped = np.zeros(1)  # of the channels' mean, then of each channel
     loudest = np.zeros((1, _CLICKS + 1))
-    noted: dict[str, None] = {}
-    for sr, samples in _stored(path, track.number, track.stated_s, noted):  # noqa: B007 (used below)
+    remarks: dict[str, None] = {}
+    for sr, samples in _stored(path, track.number, track.stated_s, remarks):  # noqa: B007 (used below)
         x = np.vstack([samples.mean(axis=1), samples.T])
         low, high = np.minimum(low, x.min(axis=1)), np.maximum(high, x.max(axis=1))
         total = total + x.sum(axis=1, dtype=np.float64)
@@ -237,7 +323,7 @@ def _measured(path: Path, track: _Track) -> SoundInfo:
         sounding += len(samples) if samples.any() else 0
     cancels = power[0] < _CANCELLED * power[1:].mean()
     column = 1 + int(np.argmax(power[1:])) if cancels else 0
-    changes = [*noted]
+    changes = [*remarks]
     if track.late_s:
         late = f"{float(track.late_s):.2f} s"
         changes.append(f"its sound starts {late} after its pictures, and follows silence")
@@ -311,15 +397,15 @@ def _silence(*shape: int) -> Iterator[Array]:
 
 
 def _stored(
-    path: Path, track: int, stated_s: float | Fraction, noted: dict[str, None]
+    path: Path, track: int, stated_s: float | Fraction, remarks: dict[str, None]
 ) -> Iterator[tuple[int, Array]]:
     """Yield (rate in Hz, samples), float32 (samples, channels) as stored, with a progress bar.
 
-    What differs is added to `noted`.
+    What differs is added to `remarks`.
     """
     count = 0
     with counting(f"Reading {path.name[-40:]}", "s of sound", one_file=True) as report:
-        for rate, samples in _uncoded(path) if plain_wav(path) else _coded(path, track, noted):
+        for rate, samples in _uncoded(path) if plain_wav(path) else _coded(path, track, remarks):
             yield rate, samples
             count += len(samples)
             report(count // rate, int(stated_s))
@@ -339,29 +425,8 @@ def _uncoded(path: Path) -> Iterator[tuple[int, Array]]:
             yield rate, np.asarray(values.reshape(-1, channels) / np.float32(32768))
 
 
-def _coded(path: Path, track: int, noted: dict[str, None]) -> Iterator[tuple[int, Array]]:
-    """Yield (rate in Hz, samples) of a file that PyAV decodes, in blocks of one size.
-
-    Sound and silence that isn't in the file are in separate blocks.
-    """
-    rate = 0
-    for (rate, _), parts in groupby(_parts(path, track, noted), key=itemgetter(0, 1)):
-        waiting, count = [], 0
-        for _, _, samples in parts:
-            waiting.append(samples)
-            count += len(samples)
-            while count >= _BLOCK:
-                joined = np.concatenate(waiting)
-                yield rate, joined[:_BLOCK]
-                waiting, count = [joined[_BLOCK:]], count - _BLOCK
-        if count:
-            yield rate, np.concatenate(waiting)
-    if not rate:
-        raise InputError(f"{path}: no sound is left in it; copy or record it again.")
-
-
-def _parts(path: Path, track: int, noted: dict[str, None]) -> Iterator[tuple[int, bool, Array]]:
-    """Yield (rate in Hz, whether it is in the file, samples): frames, and silence in holes and pauses.
+def _coded(path: Path, track: int, remarks: dict[str, None]) -> Iterator[tuple[int, Array]]:
+    """Yield (rate in Hz, samples) of a file that PyAV decodes: its sound, and silence in holes and pauses.
 
     A frame is late if it starts later than the frame before it ends, by more than half its length.
     The hole is what the time of all samples so far lacks.
@@ -369,13 +434,14 @@ def _parts(path: Path, track: int, noted: dict[str, None]) -> Iterator[tuple[int
     import av
 
     with opened(path) as container:
-        stream, resampler = container.streams.audio[track], av.AudioResampler("flt")
+        stream = container.streams.audio[track]
+        sound = av.AudioResampler("flt", frame_size=_BLOCK)
         has_clock = container.format.name != "avi"  # FFmpeg counts the bytes of an AVI file instead
         rate = channels = 0
         holes: list[Fraction] = []
         now = Fraction(0)  # end of the samples so far
         origin = end = None  # the stated time of the first sample; the stated end of the last frame
-        for count, frame in enumerate(decoded(container, stream, path, noted), 1):
+        for count, frame in enumerate(decoded(container, stream, path, remarks), 1):
             codec = stream.codec_context
             form = codec.sample_rate, codec.channels
             if frame is not None:
@@ -394,20 +460,25 @@ def _parts(path: Path, track: int, noted: dict[str, None]) -> Iterator[tuple[int
                 hole = start - origin - now
                 if end is not None and start - end > length / 2 and hole > _HOLE_S:
                     check_times(count, now + hole, path, gap_s=hole, what="block")
-                    yield from ((rate, False, zeros) for zeros in _silence(round(hole * rate), channels))
+                    yield from ((rate, _floats(part, path)) for part in sound.resample(None))
+                    sound = av.AudioResampler("flt", frame_size=_BLOCK)
+                    yield from ((rate, zeros) for zeros in _silence(round(hole * rate), channels))
                     holes.append(hole)
                     now += hole
                 end = start
+            yield from ((rate, _floats(part, path)) for part in sound.resample(frame))
             if frame is None:
-                yield rate, False, np.zeros((round(_PAUSE_S * rate), channels), np.float32)
-            else:
-                yield from ((rate, True, _floats(part, path)) for part in resampler.resample(frame))
+                sound = av.AudioResampler("flt", frame_size=_BLOCK)
+                yield rate, np.zeros((round(_PAUSE_S * rate), channels), np.float32)
             now += length
             end = None if end is None else end + length
+        if not rate:
+            raise InputError(f"{path}: no sound is left in it; copy or record it again.")
+        yield from ((rate, _floats(part, path)) for part in sound.resample(None))
     if holes:
         many, verb = ("s", "are") if len(holes) > 1 else ("", "is")
         words = f"{len(holes)} hole{many} in its time stamps, {float(sum(holes)):.1f} s in all,"
-        noted[f"{words} {verb} read as silence"] = None
+        remarks[f"{words} {verb} read as silence"] = None
 
 
 def _floats(frame: Any, path: Path) -> Array:

@@ -161,10 +161,34 @@ def power_to_db(power: Array) -> Array:
 
 
 def stft_db(x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> Array:
-    """Return the level of the STFT in dB re 1, float32 (frames, 1 + n_fft // 2).
+    """Return the level of the short-time Fourier transform.
 
-    Cells more than 80 dB below the clip's loudest cell are raised to that floor:
-    `librosa.amplitude_to_db(abs(librosa.stft(x))).T`.
+    The same as `librosa.amplitude_to_db(abs(librosa.stft(x))).T`.
+
+    Parameters
+    ----------
+    x : array
+        A sound, float32 (samples,).
+    n_fft, hop_length : int
+        Length of a frame and distance between frames, in samples.
+
+    Returns
+    -------
+    array
+        dB re 1, float32 (1 + samples // hop_length, 1 + n_fft // 2): a row for each frame, a column
+        for each multiple of sr / n_fft. Cells more than 80 dB below the loudest are raised to that
+        floor.
+
+    Raises
+    ------
+    InputError
+        For samples that are NaN or infinite, and for settings out of range.
+
+    Examples
+    --------
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(8000) / 8000).astype(np.float32)
+    >>> int(stft_db(tone, n_fft=800).mean(axis=0).argmax()) * 8000 // 800
+    440
     """
     return power_to_db(_power(x, n_fft=n_fft, hop_length=hop_length))
 
@@ -172,9 +196,28 @@ def stft_db(x: Array, *, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH) -> Ar
 def mel_db(
     x: Array, *, sr: int, n_fft: int = N_FFT, hop_length: int = HOP_LENGTH, n_mels: int = N_MELS
 ) -> Array:
-    """Return the mel spectrogram in dB re 1 with 80 dB of range, float32 (frames, n_mels).
+    """Return the level in bands that are evenly spaced in mel.
 
-    `librosa.power_to_db(librosa.feature.melspectrogram(y=x, sr=sr)).T`.
+    The same as `librosa.power_to_db(librosa.feature.melspectrogram(y=x, sr=sr)).T`.
+
+    Parameters
+    ----------
+    x, n_fft, hop_length
+        As in `stft_db`, which raises the same errors.
+    sr : int
+        Rate of `x` in Hz.
+    n_mels : int
+        Number of bands from 0 to sr / 2.
+
+    Returns
+    -------
+    array
+        dB re 1 with 80 dB of range, float32 (1 + samples // hop_length, n_mels).
+
+    Examples
+    --------
+    >>> mel_db(np.ones(8000, np.float32), sr=8000).shape
+    (16, 128)
     """
     filters = mel_filters(sr=sr, n_fft=n_fft, n_mels=n_mels)
     return power_to_db(_power(x, n_fft=n_fft, hop_length=hop_length) @ filters.T)
@@ -189,9 +232,24 @@ def mfcc(
     n_mfcc: int = N_MFCC,
     n_mels: int = N_MELS,
 ) -> Array:
-    """Return the mel-frequency cepstral coefficients, float32 (frames, n_mfcc).
+    """Return the mel-frequency cepstral coefficients, the same as `librosa.feature.mfcc(y=x, sr=sr).T`.
 
-    `librosa.feature.mfcc(y=x, sr=sr).T`. Coefficient 0 is the level, 1 the spectral tilt.
+    Parameters
+    ----------
+    x, sr, n_fft, hop_length, n_mels
+        As in `mel_db`, which raises the same errors.
+    n_mfcc : int
+        Number of coefficients, at most `n_mels`.
+
+    Returns
+    -------
+    array
+        Float32 (1 + samples // hop_length, n_mfcc). Coefficient 0 is the level, 1 the spectral tilt.
+
+    Examples
+    --------
+    >>> mfcc(np.ones(8000, np.float32), sr=8000).shape
+    (16, 20)
     """
     log_mel = mel_db(x, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
     return cepstrum(log_mel, n_mfcc=n_mfcc)

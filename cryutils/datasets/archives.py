@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import os
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cryutils._io.download import Unavailable, download
 from cryutils._io.paths import cache_dir, data_dir, explain_write_errors, file_digest, project_dir, writing
 from cryutils.datasets.corpus import Corpus
-from cryutils.errors import InputError
+from cryutils.errors import InputError, Unavailable
+
+_CONNECT_S = 3.0  # for each address of a host; a firewall may block a dozen of them
+_TIMEOUT_S = 10.0  # for a response and for each part of the archive
 
 
 @dataclass
@@ -89,23 +93,38 @@ class Files:
         return {name: sha256 for name, sha256 in self.registry().items() if not (root / name).is_file()}
 
     def _unpack(self, root: Path) -> None:
-        """Download the archive and keep missing files that have the right sha256."""
-        path, host, missing = root / "archive.tar.gz", urlsplit(self.archive_url).hostname, self._missing()
+        """Download the archive and keep missing files that have the right sha256.
+
+        Raises Unavailable if one is still missing.
+        """
+        import pooch
+        import requests
+
+        if os.environ.get("CRYUTILS_OFFLINE"):
+            raise Unavailable("CRYUTILS_OFFLINE is set")
+        host, missing = urlsplit(self.archive_url).hostname, self._missing()
+        get = pooch.HTTPDownloader(progressbar=True, timeout=(_CONNECT_S, _TIMEOUT_S))
+        root.mkdir(parents=True, exist_ok=True)
         try:
-            download(self.archive_url, path)
-            with tarfile.open(path) as archive:
-                for member in archive:
-                    folder, _, file = member.name.partition(self.archive_folder)[2].partition("/")
-                    name = f"{self.folders.get(folder, folder)}/{file}"
-                    if member.isfile() and name in missing:
-                        content = archive.extractfile(member).read()  # type: ignore[union-attr]
-                        if hashlib.sha256(content).hexdigest() == missing[name]:
-                            with writing(root / name) as part:
-                                part.write_bytes(content)
+            with tempfile.TemporaryFile(dir=root) as download:
+                get(self.archive_url, download, None)
+                download.seek(0)
+                with tarfile.open(fileobj=download) as archive:
+                    for member in archive:
+                        folder, _, file = member.name.partition(self.archive_folder)[2].partition("/")
+                        name = f"{self.folders.get(folder, folder)}/{file}"
+                        if member.isfile() and name in missing:
+                            content = archive.extractfile(member).read()  # type: ignore[union-attr]
+                            if hashlib.sha256(content).hexdigest() == missing[name]:
+                                with writing(root / name) as part:
+                                    part.write_bytes(content)
+        except requests.RequestException as error:
+            answer = error.response
+            cause = f"the connection failed ({type(error).__name__})"
+            cause = cause if answer is None else f"HTTP {answer.status_code} {answer.reason}"
+            raise Unavailable(f"{host}: {cause}") from error
         except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise Unavailable(f"{host}: what it sent is no intact archive") from error
-        finally:
-            path.unlink(missing_ok=True)
         if missing := self._missing():
             raise Unavailable(f"{host}: it sent no intact {min(missing)}")
 

@@ -65,7 +65,9 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     from scipy.cluster.hierarchy import DisjointSet
 
     audible = [clip for clip in clips if clip.has_audio]
-    sounds = _sounds(audible)
+    files = [identity(clip.path) for clip in audible]
+    rows = partial(thread_map, _sound, audible, what="Comparing", progress=True)
+    sounds = cached(lambda: list(rows()), "sounds", _VERSION, files)
     digests = {clip.path: digest for clip, (digest, _, _) in zip(audible, sounds, strict=True)}
     merged, problems = _merge(clips, _copies(clips, digests))
     audible = [clip for clip in merged if clip.has_audio]
@@ -110,13 +112,6 @@ def _copies(clips: Sequence[Clip], digests: dict[Path, str]) -> list[dict[str, C
             name = Path(clip.id).with_name(printable(path.name)).as_posix()
             by_content[digests.get(path) or file_digest(path)][name] = clip
     return [copies for copies in by_content.values() if len(copies) > 1]
-
-
-def _sounds(clips: Sequence[Clip]) -> list[tuple[str, Array, Times]]:
-    """Return the `_sound` of each clip, from the cache while their files are the same."""
-    files = [identity(clip.path) for clip in clips]
-    rows = partial(thread_map, _sound, clips, what="Comparing", progress=True)
-    return cached(lambda: list(rows()), "sounds", _VERSION, files)
 
 
 def _sound(clip: Clip) -> tuple[str, Array, Times]:

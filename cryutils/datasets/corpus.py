@@ -186,10 +186,10 @@ class Corpus(Sequence[Clip]):
         Raises InputError for a class that does not occur.
         """
         rng, labels = np.random.default_rng(seed), self.labels
-        chosen: list[int] = []
+        positions: list[int] = []
         for label in self.select(tuple(counts)).classes:
-            chosen += rng.permutation(np.flatnonzero(labels == label))[: counts[label]].tolist()
-        return np.array(sorted(chosen), int)
+            positions += rng.permutation(np.flatnonzero(labels == label))[: counts[label]].tolist()
+        return np.array(sorted(positions), int)
 
     def _with(self, clips: Iterable[Clip]) -> Corpus:
         return replace(self, clips=tuple(clips))
@@ -263,7 +263,7 @@ def contradictions(clips: Sequence[Clip]) -> list[Problem]:
         (table[table.start_s.notna()], "session", "label", "clips minutes apart, different labels"),
     ):
         for key, values in part.groupby(group, sort=False)[field]:
-            if (known := values.dropna()).nunique() > 1:
-                different = ", ".join(sorted(set(known)))
+            if (names := values.dropna()).nunique() > 1:
+                different = ", ".join(sorted(set(names)))
                 problems.append(Problem("contradiction", str(key), f"{what}: {different}"))
     return problems

@@ -69,7 +69,7 @@ def parse_name(name: str) -> dict[str, Any]:
         raise InputError(f"{name}: not a DonateACry file name (uuid-time-version-sex-age-reason.wav).")
     digits, time = len(match["time"].partition(".")[0]), float(match["time"])
     reason = REASONS[match["reason"]]
-    known = {
+    columns = {
         "infant": match["infant"].lower(),
         "start_s": time / 1000 if time > 1e11 else time,
         "sex": match["sex"],
@@ -77,7 +77,7 @@ def parse_name(name: str) -> dict[str, Any]:
         "reason": reason,
         "device": {10: "iOS", 13: "Android"}.get(digits),
     }
-    return known | ({"label": reason} if name.lower().endswith((".3gp", ".caf")) else {})
+    return columns | ({"label": reason} if name.lower().endswith((".3gp", ".caf")) else {})
 
 
 def load() -> Corpus:
@@ -109,8 +109,8 @@ def _clip(root: Path, name: str) -> Clip:
     path, label = root / name, name.split("/")[0]
     with wave.open(str(path)) as sound:
         duration_s = round(sound.getnframes() / sound.getframerate(), 3)
-    known = {"label": label, "session": "", "duration_s": duration_s} | parse_name(path.name)
-    return Clip(id=name, path=path, has_audio=True, has_video=False, **known)
+    columns = {"label": label, "session": "", "duration_s": duration_s} | parse_name(path.name)
+    return Clip(id=name, path=path, has_audio=True, has_video=False, **columns)
 
 
 DATASET = Dataset(

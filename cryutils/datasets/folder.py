@@ -177,7 +177,7 @@ def clips_of(
     """
     read = partial(_clip, root=root, fields=fields)
     results = list(thread_map(read, files, what="Reading", progress=True))
-    problems = [problem for _, found in results for problem in found]
+    problems = [problem for _, part in results for problem in part]
     return [clip for clip, _ in results if clip], problems
 
 
@@ -187,7 +187,7 @@ def _clip(
     """Return a file's clip, or None if it can't be used, and its problems."""
     item = printable(Path(os.path.relpath(path, root)).as_posix())
     try:
-        known = fields(path)
+        columns = fields(path)
         info = probe(path)
         duration_s = info.duration_s
         problems = [Problem("doubtful", item, f"its {kind} can't be decoded") for kind in info.lost]
@@ -210,7 +210,7 @@ def _clip(
         duration_s=round(duration_s, 3),
         has_audio=info.has_audio,
         has_video=info.has_video,
-        **known,
+        **columns,
     )
     return clip, problems
 

@@ -29,24 +29,41 @@ DATASETS = {
 def load(name: str | Path, *, sound: bool = False, pictures: bool | None = False, **options: Any) -> Corpus:
     """Return the clips of a corpus, with what was left out and why in `problems()`.
 
-    name: in `DATASETS`, a CSV file (`datasets.manifest`), or a folder. It contains
-    `<label>/<infant>/<file>`, or files with DonateACry names: in label folders, or the corpus'
-    original uploads, whose labels are only in the names. sound: whether to leave out clips without
-    sound. pictures: the same for pictures; None: only if any clip has sound and pictures. options:
-    parameters of `datasets.synthetic.generator.load`. Real recordings ignore them, so a notebook
-    passes the same for all data. Raises InputError if nothing is usable or left, or for an unknown
-    option.
+    Parameters
+    ----------
+    name : str or Path
+        A name in `DATASETS`, a CSV file (`datasets.manifest`), or a folder. It contains
+        `<label>/<infant>/<file>`, or files with DonateACry names: in label folders, or the corpus'
+        original uploads, whose labels are only in the names.
+    sound, pictures : bool
+        Whether to leave out clips without sound, and clips without pictures. `pictures=None` leaves
+        these out only if any clip has both.
+    **options
+        Parameters of `datasets.synthetic.generator.load`. Real recordings ignore them, so a notebook
+        passes the same for all data.
 
+    Returns
+    -------
+    Corpus
+        A sequence of clips, with `labels`, `infants`, `classes` and `describe()`.
+
+    Raises
+    ------
+    InputError
+        If nothing is usable or left, if a download fails, or for an unknown option.
+
+    Examples
+    --------
     >>> voices = load("synthetic", infants=8, clips_per_infant=1, duration_s=0.5, progress=False)
-    >>> len(voices)
-    8
+    >>> len(voices), voices[0].label, voices[0].infant
+    (8, 'discomfort', 'infant-000')
     """
     dataset, path = find(name), resolve(name)
     if options:
-        known = inspect.signature(resolve_name(DATASETS["synthetic"]).load).parameters
+        parameters = inspect.signature(resolve_name(DATASETS["synthetic"]).load).parameters
         for option in options:
-            if option not in known:
-                raise InputError(f"load has no option {option!r}.{near_miss(option, known)}")
+            if option not in parameters:
+                raise InputError(f"load has no option {option!r}.{near_miss(option, parameters)}")
     if dataset and dataset.load:
         corpus = dataset.load(**options if name == "synthetic" else {})
     elif dataset:

@@ -27,9 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from cryutils._io.download import Unavailable
 from cryutils._io.paths import file_digest, resolve, weights_dir
-from cryutils.errors import InputError, near_miss
+from cryutils.errors import InputError, Unavailable, near_miss
 from cryutils.models.backend import keras
 
 RESNET50 = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"  # as Keras publishes it

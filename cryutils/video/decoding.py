@@ -18,18 +18,7 @@ from av import VideoFrame, VideoStream
 from av.container import InputContainer
 from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
-from cryutils._io import pictures
-from cryutils._io.media import (
-    LONGEST_GAP_S,
-    STILL,
-    check_size,
-    check_times,
-    decoded,
-    decoding,
-    late_s,
-    opened,
-    picture_stream,
-)
+from cryutils._io import media, pictures
 from cryutils._io.paths import check_file
 from cryutils.errors import InputError
 
@@ -68,7 +57,7 @@ class Picture:
             colours["dst_color_trc"] = ColorTrc.IEC61966_2_1
             colours["dst_color_primaries"] = ColorPrimaries.BT709
         rgb: Any
-        with decoding(self.path):
+        with media.decoding(self.path):
             rgb = self._converter.reformat(frame, format="rgb24", **colours).to_ndarray()
         upright = rgb if self._matrix is None else turned(rgb, self._matrix)
         return np.ascontiguousarray(upright, np.uint8)
@@ -82,21 +71,24 @@ def timed_pictures(path: Path) -> Iterator[Picture]:
     file that is missing, empty, damaged before its end, or without pictures.
     """
     check_file(path)
-    if path.suffix.lower() in STILL:
+    if path.suffix.lower() in media.STILL:
         yield Picture(path, Fraction(0), Fraction(0), pictures.read(path))
         return
-    with opened(path) as container:
-        stream = picture_stream(container, path)
+    with media.opened(path) as container:
+        stream = media.picture_stream(container, path)
         if stream is None:
             raise InputError(f"{path}: no pictures in it; give a video or a picture file.")
         # One converter for all frames takes 0.04 ms per frame of 224 px; a new one takes 2 ms.
-        converter, matrix, empty = VideoReformatter(), None, True
+        converter, empty = VideoReformatter(), True
+        matrix: Matrix | None = None
         for start_s, length_s, frame in _timed(container, stream, path):
             # Read the matrix from the first frame only: a frame whose side data was requested is
             # in a reference cycle, and stays in memory until Python's garbage collector runs.
             is_first, empty = empty, False
             if is_first and stream.codec_context.name not in _NAMED_PROFILES:
-                matrix = _display_matrix(frame)
+                data: Any = frame.side_data.get("DISPLAYMATRIX")  # 3 x 3, of which 2 x 2 are used
+                if data is not None:
+                    matrix = np.frombuffer(data, np.int32)[:9].reshape(3, 3)[:2, :2].copy()
             picture = Picture(path, start_s, length_s, frame, converter, matrix)
             if is_first and start_s:
                 yield Picture(path, Fraction(0), start_s, np.zeros_like(picture.pixels()))
@@ -131,10 +123,10 @@ def _timed(
 ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
     """Yield (start in s, length in s, frame); a frame without a time follows at the stated rate."""
     gap = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
-    late, origin = late_s(container, stream, path), Fraction(0)
+    late, origin = media.late_s(container, stream, path), Fraction(0)
     previous: Fraction | None = None
-    for count, frame in enumerate(decoded(container, stream, path, {}), 1):
-        check_size(frame.width, frame.height, path)  # the size may change midway
+    for count, frame in enumerate(media.decoded(container, stream, path, {}), 1):
+        media.check_size(frame.width, frame.height, path)  # the size may change midway
         unit = frame.time_base or Fraction(0)
         stated = None if frame.pts is None or not unit else frame.pts * unit
         if previous is None:
@@ -144,16 +136,10 @@ def _timed(
         else:
             start_s = max(stated - origin, previous)
             gap = start_s - previous or gap
-        check_times(count, start_s, path, gap_s=gap)
+        media.check_times(count, start_s, path, gap_s=gap)
         length_s = (frame.duration or 0) * unit
-        yield start_s, length_s if 0 < length_s <= LONGEST_GAP_S else gap, frame
+        yield start_s, length_s if 0 < length_s <= media.LONGEST_GAP_S else gap, frame
         previous = start_s
-
-
-def _display_matrix(frame: VideoFrame) -> Matrix | None:
-    """Return the matrix that makes a frame upright, int32 (2, 2), or None."""
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
-    return None if data is None else np.frombuffer(data, np.int32)[:9].reshape(3, 3)[:2, :2].copy()
 
 
 def turned(rgb: Pixels, matrix: Matrix) -> Pixels:

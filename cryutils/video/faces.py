@@ -54,11 +54,6 @@ def resolve(name: str, *, search: bool = False) -> str:
     return "haar" if name == "auto" else name
 
 
-def cascade_file() -> Path:
-    """Return the path of OpenCV's frontal-face cascade (Viola & Jones 2001; Lienhart 2002)."""
-    return Path(haarcascades, "haarcascade_frontalface_default.xml")
-
-
 class Detector:
     """A detector, for use in one thread. name: "haar", or "blazeface" if it can also `search`.
 
@@ -69,7 +64,8 @@ class Detector:
     def __init__(self, name: str = "auto") -> None:
         """Open the cascade. Raises InputError as `resolve` does."""
         self.name = resolve(name)
-        self._cascade = cv2.CascadeClassifier(str(cascade_file()))
+        # Viola & Jones 2001; Lienhart 2002
+        self._cascade = cv2.CascadeClassifier(f"{haarcascades}haarcascade_frontalface_default.xml")
 
     def detect(self, frame: Pixels) -> Boxes:
         """Return upright faces, found by the cascade at a shorter side of 128 pixels.
@@ -139,8 +135,8 @@ class _BlazeFace:
 
     def __call__(self, picture: Pixels, box: Boxes, *, margin: float) -> Boxes:
         """Return the network's answers to the `crop` around `box`, float32 (answers, 6)."""
-        seen = crop(picture, box, size=self._side, margin=margin).astype(np.float32)
-        self._net.set_tensor(self._input["index"], seen[None] / 127.5 - 1)
+        view = crop(picture, box, size=self._side, margin=margin).astype(np.float32)
+        self._net.set_tensor(self._input["index"], view[None] / 127.5 - 1)
         self._net.invoke()
         points = self._net.get_tensor(self._points)[0].reshape(-1, 8, 2)  # centre, size, eyes, ...
         scores = 1 / (1 + np.exp(-self._net.get_tensor(self._scores)[0, :, 0].clip(-50, 50)))
@@ -234,8 +230,8 @@ def _shrunk(frame: Pixels, scale: float) -> tuple[Pixels, float]:
 
 def _distinct(faces: Boxes) -> Boxes:
     """Return the faces (n, 6) without those that overlap a better one, the best first."""
-    kept = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), faces[:, 5].tolist(), 0.0, _SAME)
-    return faces[np.asarray(kept, int).ravel()]
+    best = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), faces[:, 5].tolist(), 0.0, _SAME)
+    return faces[np.asarray(best, int).ravel()]
 
 
 def _ordered(faces: Boxes) -> Boxes:

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.cache import ragged
-from cryutils._io.parallel import Identity, identity, thread_map
+from cryutils._io.parallel import identities, thread_map
 from cryutils.errors import InputError
 from cryutils.video import faces
 from cryutils.video.decoding import sampled, timed_pictures
@@ -57,7 +57,6 @@ class FaceTrack:
     with_face: npt.NDArray[np.bool_]  # (n,), detected at most `HOLD_S` away, and not blank
     blank: npt.NDArray[np.bool_]  # (n,), the crop is black or of one colour (`faces.is_blank`)
     times_s: npt.NDArray[np.float64]  # (n,), since the start of the file
-    detector: str  # "blazeface" or "haar"
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -111,7 +110,7 @@ def track(
     the length; None: all. Raises InputError as `frames` does.
     """
     settings = _checked(fps, size, detector, limit)
-    return _as_track(_rows(Path(path), settings=settings), settings.detector)
+    return _as_track(_rows(Path(path), settings=settings))
 
 
 def crops(
@@ -123,25 +122,47 @@ def crops(
     limit: int | None = None,
     progress: bool = False,
 ) -> list[FaceTrack]:
-    """Return the `track` of each clip, in the order of `corpus`; empty without pictures.
+    """Return the `track` of the face in each clip; cached.
 
-    Cached by files and settings, which are those of `track`. corpus: clips, of which `path`,
-    `still` and `has_video` are used.
+    Parameters
+    ----------
+    corpus : Corpus
+        Clips, of which `path`, `still` and `has_video` are used.
+    fps, size, detector, limit
+        As in `track`.
+    progress : bool
+        Whether to show a bar.
+
+    Returns
+    -------
+    list of FaceTrack
+        In the order of `corpus`; empty for a clip without pictures.
+
+    Raises
+    ------
+    InputError
+        As `track` does, and without clips.
+
+    Examples
+    --------
+    >>> from cryutils import load
+    >>> small = {"infants": 8, "clips_per_infant": 1, "duration_s": 0.5, "fps": 10, "size": 64}
+    >>> clips = load("synthetic", video=True, progress=False, **small)
+    >>> [track.crops.shape for track in crops(clips[:2], fps=4, size=32)]
+    [(2, 32, 32, 3), (2, 32, 32, 3)]
     """
     settings = _checked(fps, size, detector, limit)
-    files = [_file(clip) for clip in corpus]
-    if not files:
-        raise InputError("the corpus is empty: give at least one clip.")
+    pictures = [clip.still or (clip.path if clip.has_video else None) for clip in corpus]
+    files = [*identities(pictures)]
 
     def compute() -> Iterator[Rows]:
-        paths = [None if file is None else Path(file.path) for file in files]
         rows = partial(_rows, settings=settings)
         with faces.single_threaded():
-            yield from thread_map(rows, paths, what="faces", progress=progress)
+            yield from thread_map(rows, pictures, what="faces", progress=progress)
 
     shape = [str(settings.rate), size, settings.detector, MARGIN, limit]
     rows = ragged(compute, "faces", VERSION, shape, files)
-    return [_as_track(part, settings.detector) for part in rows]
+    return [*map(_as_track, rows)]
 
 
 def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
@@ -151,12 +172,12 @@ def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
     consecutive looks belong to one face. The face with the largest sum of side times score is
     chosen. Another face is used only while that isn't seen, and in more than a single look.
     """
-    chosen: list[Face] = []
+    parts: list[Face] = []
     for face in sorted(_linked(boxes, times_s), key=lambda f: -sum(_weight(b) for _, b in f)):
-        apart = all(face[-1][0] < other[0][0] or face[0][0] > other[-1][0] for other in chosen)
-        if apart and (not chosen or len(face) > 1 or len(chosen[0]) == 1):
-            chosen.append(face)
-    looks = [(time, box[:-1]) for face in chosen for time, box in face]
+        apart = all(face[-1][0] < other[0][0] or face[0][0] > other[-1][0] for other in parts)
+        if apart and (not parts or len(face) > 1 or len(parts[0]) == 1):
+            parts.append(face)
+    looks = [(time, box[:-1]) for face in parts for time, box in face]
     return sorted(looks, key=lambda look: look[0])
 
 
@@ -244,8 +265,8 @@ def _rate(fps: float | None) -> Fraction | None:
     return Fraction(fps).limit_denominator(1001)
 
 
-def _as_track(rows: Rows, detector: str) -> FaceTrack:
-    return FaceTrack(**{name: rows[name] for name in rows.dtype.names or ()}, detector=detector)
+def _as_track(rows: Rows) -> FaceTrack:
+    return FaceTrack(**{name: rows[name] for name in rows.dtype.names or ()})
 
 
 def _rows(path: Path | None, *, settings: _Settings) -> Rows:
@@ -263,12 +284,12 @@ def _rows(path: Path | None, *, settings: _Settings) -> Rows:
     times, looks, boxes_by_look = _look(path, settings)
     face = choose(boxes_by_look, looks)
     count = len(times) if settings.limit is None else min(settings.limit, len(times))
-    wanted = np.round(np.linspace(0, len(times) - 1, count)).astype(int)
+    numbers = np.round(np.linspace(0, len(times) - 1, count)).astype(int)
     rows = np.empty(count, row_type)
-    rows["times_s"] = np.array(times)[wanted]
+    rows["times_s"] = np.array(times)[numbers]
     rows["boxes"], with_face = follow(face, rows["times_s"])
-    is_wanted = np.isin(np.arange(len(times)), wanted)
-    samples = compress(sampled(timed_pictures(path), settings.rate), is_wanted)
+    in_limit = np.isin(np.arange(len(times)), numbers)
+    samples = compress(sampled(timed_pictures(path), settings.rate), in_limit)
     for row, (_, picture) in zip(rows, samples, strict=False):
         frame = picture.pixels()
         if not face:
@@ -297,7 +318,3 @@ def _look(path: Path, settings: _Settings) -> tuple[list[float], list[float], li
         if eye.name == "haar" or any(map(len, boxes)):
             break
     return times, looks, boxes
-
-
-def _file(clip: Any) -> Identity | None:
-    return identity(clip.still or clip.path) if clip.still or clip.has_video else None

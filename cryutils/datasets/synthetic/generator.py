@@ -29,7 +29,6 @@ from cryutils.errors import InputError, near_miss
 # the cache. There are two, because changed faces need no new voices.
 VERSION = 2
 FACES = 3
-CRF, PRESET = 26, "superfast"  # 38 dB, in two thirds of the time and size of 23 and "veryfast"
 CLASSES = ("discomfort", "hungry", "pain", "tired")  # Paper B's four states
 AGES = ("0-4 weeks", "4-8 weeks", "2-6 months", "7 months-2 years")  # in DonateACry's words
 
@@ -65,7 +64,7 @@ def plan(
     planned = []
     for i in range(infants):
         infant = f"infant-{i:03d}"
-        infant_seed, *own_seeds = (int(s) for s in seeds[i::infants][: clips_per_infant + 1])
+        infant_seed, *clip_seeds = (int(s) for s in seeds[i::infants][: clips_per_infant + 1])
         first: dict[int, int] = {}  # the seed of a session's first clip
         sessions = _sessions(clips_per_infant, duration_s, rng)
         for j, (session, start_s) in enumerate(sessions):
@@ -83,8 +82,8 @@ def plan(
                 sex="fm"[sexes[i]],
                 age=AGES[ages[i]],
             )
-            shared = first.setdefault(session, own_seeds[j])
-            planned.append((clip, {"infant": infant_seed, "session": shared, "seed": own_seeds[j]}))
+            shared = first.setdefault(session, clip_seeds[j])
+            planned.append((clip, {"infant": infant_seed, "session": shared, "seed": clip_seeds[j]}))
     return planned
 
 
@@ -186,7 +185,17 @@ def load(
 
     cry(0)  # raises InputError for a duration out of range
     if video:
-        shaped |= _shaped_by_video(dials, fps=fps, size=size, sr=sr)
+        import av
+        import cv2
+
+        from cryutils.video import mp4
+
+        face.check(fps=fps, size=size)
+        if sr not in mp4.SOUND_RATES:
+            rates = ", ".join(map(str, mp4.SOUND_RATES))
+            raise InputError(f"sr={sr} is no rate of a video's sound; use one of {rates} Hz.")
+        picture = {"fps": float(fps), "size": size, "dials": asdict(dials)}
+        shaped |= {"faces": FACES, "picture": picture, "av": av.__version__, "opencv": cv2.__version__}
     key = hashlib.sha256(json.dumps(shaped, sort_keys=True).encode()).hexdigest()[:16]
     root = cache_dir() / "synthetic" / key
     suffix = ".mp4" if video else ".wav"
@@ -196,12 +205,8 @@ def load(
         path, plan = clips[number].path, cry(number)
         sound = voice.render(plan, sr)
         if video:
-            from cryutils.video import mp4
-
             frames = face.frames(face.plan(plan, fps=float(fps)), size=size)
-            mp4.write(
-                path, frames, fps=float(fps), sound=sound, sr=sr, crf=CRF, preset=PRESET, synthetic=True
-            )
+            mp4.write(path, frames, fps=float(fps), sound=sound, sr=sr, synthetic=True)
         else:
             with writing(path) as part:
                 part.write_bytes(wav_bytes(sound, sr))
@@ -219,22 +224,6 @@ def load(
         citation=DATASET.citation,
         licence=DATASET.licence,
     )
-
-
-def _shaped_by_video(dials: Dials, *, fps: float, size: int, sr: int) -> dict[str, Any]:
-    """Return what else shapes a video's bytes. Raises InputError for values out of range."""
-    import av
-    import cv2
-
-    from cryutils.video import mp4
-
-    face.check(fps=fps, size=size)
-    if sr not in mp4.SOUND_RATES:
-        rates = ", ".join(map(str, mp4.SOUND_RATES))
-        raise InputError(f"sr={sr} is no rate of a video's sound; use one of {rates} Hz.")
-    picture = {"fps": float(fps), "size": size, "dials": asdict(dials)}
-    codecs = {"av": av.__version__, "opencv": cv2.__version__}
-    return {"faces": FACES, "picture": picture, **codecs}
 
 
 DATASET = Dataset(

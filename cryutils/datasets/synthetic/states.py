@@ -106,9 +106,9 @@ class Effects:
         """
         of_infant, of_states, of_session = self.streams
         sizes = np.sqrt(np.mean(np.square(list(self.states.values())), axis=0))
-        own = _normal([infant, of_states, list(self.states).index(state)], sizes)
+        individual = _normal([infant, of_states, list(self.states).index(state)], sizes)
         offset = math.sqrt(1 - dials.interaction) * self.states[state]
-        offset = offset + math.sqrt(dials.interaction) * own
+        offset = offset + math.sqrt(dials.interaction) * individual
         values = (
             self.base
             + REACH * dials.signal * offset

@@ -105,17 +105,17 @@ def render(plan: CryPlan, sr: int = 16000) -> Samples:
     frames = np.arange(plan.f0.size)
     at = np.arange(round(plan.duration_s * sr)) * (RATE / sr)
     voiced = plan.f0 > 0
-    held = np.interp(frames, frames[voiced], plan.f0[voiced])
+    pitch = np.interp(frames, frames[voiced], plan.f0[voiced])
     f0, loudness, gasp, rough, opening = (
         np.interp(at, frames, contour).astype(np.float32)
-        for contour in (held, plan.loudness, plan.gasp, plan.rough, plan.opening)
+        for contour in (pitch, plan.loudness, plan.gasp, plan.rough, plan.opening)
     )
     synthesiser = _Synthesiser(plan.voice, sr, rng)
     near = synthesiser.tract(synthesiser.source(f0, loudness, gasp, rough), opening, loudness)
-    heard = near + synthesiser.reverberation(near)
-    heard += synthesiser.background(at.size)
+    recording = near + synthesiser.reverberation(near)
+    recording += synthesiser.background(at.size)
     peak = 10 ** (-rng.uniform(1.0, 8.0) / 20)
-    return (heard * (peak / np.abs(heard).max())).astype(np.float32)
+    return (recording * (peak / np.abs(recording).max())).astype(np.float32)
 
 
 class _Draft:
