@@ -1,14 +1,17 @@
-"""The synthesiser: F0 as planned, and clean sound for any dials."""
+"""The synthesiser: F0 as planned, dials that scale one term each, clean sound, and sounds that are no cry."""
 
 from __future__ import annotations
+
+from copy import copy
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryutils.datasets.synthetic import voice
-from cryutils.datasets.synthetic.states import Dials
+from cryutils.datasets.synthetic import states, voice
+from cryutils.datasets.synthetic.distractors import KINDS, distractor
+from cryutils.datasets.synthetic.states import REACH, Dials, Effects
 
 DIAL = st.floats(0.0, 1.0)
 
@@ -51,3 +54,38 @@ def test_any_dials_give_a_clean_clip(state, seed, dials, duration_s, sr) -> None
     assert (sound.dtype, sound.shape) == (np.float32, (round(duration_s * sr),))
     # Normalised below full scale, so no sample can have been clipped.
     assert 0.35 < np.abs(sound).max() < 0.95
+
+
+def drawn(
+    effects: Effects, dials: Dials, state: str = "hungry", *, infant: int = 1, session: int = 1, clip: int = 1
+) -> np.ndarray:
+    """The parameters of one clip before they are clipped to their limits."""
+    rng, free = np.random.default_rng(clip), copy(effects)
+    free.least, free.most = np.full((2, effects.base.size), [[-np.inf], [np.inf]])
+    clip_parameters = free.draw(state, infant=infant, session=session, dials=dials, rng=rng)
+    return np.array([*vars(clip_parameters).values()])
+
+
+@pytest.mark.parametrize("effects", [states.VOICES, states.FACES], ids=["voice", "face"])
+@given(dials=st.builds(Dials, DIAL, DIAL, session=DIAL))
+def test_each_dial_scales_one_term_whatever_the_others_are(effects, dials) -> None:
+    def apart(dials: Dials, **other: int) -> np.ndarray:
+        return drawn(effects, dials) - drawn(effects, dials, **other)
+
+    infants, visits = apart(Dials(signal=0.0), infant=2), apart(Dials(session=1.0), session=2)
+    np.testing.assert_allclose(apart(dials, infant=2), dials.identity * infants, atol=1e-9)
+    np.testing.assert_allclose(apart(dials, session=2), dials.session * visits, atol=1e-9)
+    states = drawn(effects, dials) - drawn(effects, dials, "pain")
+    table = effects.states["hungry"] - effects.states["pain"]
+    np.testing.assert_allclose(states, REACH * dials.signal * table, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_is_sound_within_range_at_any_rate_the_same_for_a_seed(kind) -> None:
+    for seed, sr in ((0, 8000), (2, 44100)):
+        x, again, other = (
+            distractor(kind, rng=np.random.default_rng(s), sr=sr, duration_s=1.5) for s in (seed, seed, 9)
+        )
+        assert np.array_equal(x, again) and not np.allclose(x, other)
+        assert (x.dtype, x.shape) == (np.float32, (round(1.5 * sr),))
+        assert -30.01 < 20 * np.log10(np.abs(x).max()) < 0.01
