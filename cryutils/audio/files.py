@@ -70,7 +70,7 @@ def read(path: str | os.PathLike[str], *, sr: int | None = None) -> Array:
     path : str or Path
         A file of any format with sound.
     sr : int, optional
-        Rate in Hz; None keeps the file's own (`native_rate`).
+        Rate in Hz; None keeps the file's own (`inspect(path).sr`).
 
     Returns
     -------
@@ -151,7 +151,7 @@ def features(corpus: Iterable[Any], *, kind: str, sr: int | None = None) -> list
 
     def compute() -> Iterator[Array]:
         # The STFT also needs a common rate, on which the frequency of a bin depends.
-        rates = sorted({native_rate(clip.path) for clip in clips} if sr is None else {sr})
+        rates = sorted({inspect(clip.path).sr for clip in clips} if sr is None else {sr})
         if len(rates) > 1:
             raise InputError(f"recordings at {', '.join(map(str, rates))} Hz: choose one rate with sr=.")
         transform = partial(_TRANSFORMS[kind], **({} if kind == "stft" else {"sr": rates[0]}))
@@ -198,11 +198,6 @@ def wav_bytes(samples: npt.NDArray[np.floating[Any]], sr: int) -> bytes:
         file.setparams((1, 2, sr, 0, "NONE", ""))
         file.writeframes(pcm.tobytes())
     return buffer.getvalue()
-
-
-def native_rate(path: str | os.PathLike[str]) -> int:
-    """Return the sample rate of a file's sound in Hz. Raises InputError as `read` does."""
-    return inspect(path).sr
 
 
 def check_length(info: SoundInfo, path: Path) -> None:

@@ -29,7 +29,7 @@ from cryutils._io.cache import cached
 from cryutils._io.parallel import identity, thread_map
 from cryutils._io.paths import file_digest
 from cryutils._io.progress import counting
-from cryutils.audio.files import native_rate, read
+from cryutils.audio.files import inspect, read
 from cryutils.audio.spectral import mel_db, resample
 from cryutils.datasets.corpus import Clip, Problem
 from cryutils.errors import printable
@@ -121,7 +121,7 @@ def _sound(clip: Clip) -> tuple[str, Array, Times]:
     of each band changes between the first and the last sound, whatever the recording's level and
     tempo. The peaks are the samples at 8 kHz that are loudest within 15 ms, int32 (peaks,).
     """
-    rate, x = native_rate(clip.path), read(clip.path)
+    rate, x = inspect(clip.path).sr, read(clip.path)
     if not x.any():
         return "", _NO_CONTOUR, np.zeros(0, np.int32)
     digest = hashlib.sha256(f"{rate} Hz".encode())

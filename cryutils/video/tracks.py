@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import compress, pairwise, takewhile
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,7 +77,7 @@ def frames(path: str | os.PathLike[str], *, fps: float | None = None) -> Iterato
     Raises InputError for `fps` out of range, and during iteration for a file that is missing,
     empty, damaged, or without pictures.
     """
-    rate = _rate(fps)
+    rate = _checked(fps).rate
     return (picture.pixels() for _, picture in sampled(timed_pictures(Path(path)), rate))
 
 
@@ -251,18 +250,15 @@ class _Settings(NamedTuple):
     limit: int | None
 
 
-def _checked(fps: float | None, size: int, detector: str, limit: int | None) -> _Settings:
+def _checked(
+    fps: float | None, size: int = SIZE, detector: str = "auto", limit: int | None = None
+) -> _Settings:
     if size < 1 or (limit is not None and limit < 1):
         raise InputError(f"size={size}, limit={limit}: give at least one pixel and one frame.")
-    return _Settings(_rate(fps), size, faces.resolve(detector), limit)
-
-
-def _rate(fps: float | None) -> Fraction | None:
-    if fps is None:
-        return None
-    if not (isfinite(fps) and 0.001 <= fps <= 1000):
+    if fps is not None and not 0.001 <= fps <= 1000:
         raise InputError(f"fps={fps} is no frame rate; use 0.001 to 1000, or None for each frame.")
-    return Fraction(fps).limit_denominator(1001)
+    rate = None if fps is None else Fraction(fps).limit_denominator(1001)
+    return _Settings(rate, size, faces.resolve(detector), limit)
 
 
 def _as_track(rows: Rows) -> FaceTrack:

@@ -383,7 +383,7 @@ def replay(path: str | os.PathLike[str], monitor: Monitor) -> Iterator[Reading]:
 
 
 def _blocks(path: Path) -> Iterator[Event]:
-    sr = audio.native_rate(path)
+    sr = audio.inspect(path).sr
     size = round(_BLOCK_S * sr)
     for piece_s, x in audio.pieces(path, sr=sr):
         for start in range(0, len(x), size):

@@ -17,7 +17,7 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike
 
-from cryutils.audio.files import native_rate, read, wav_bytes
+from cryutils.audio.files import inspect, read, wav_bytes
 from cryutils.errors import InputError
 from cryutils.widgets.clip_view import Answers, Sound, asset, picture, still_html
 from cryutils.widgets.knobs import drawing
@@ -124,7 +124,7 @@ class CryPlayer(anywidget.AnyWidget):
             clip = self._clips[self.index]
             sound = clip
             if not isinstance(clip, Sound):
-                rate = self._sr or native_rate(clip.path)
+                rate = self._sr or inspect(clip.path).sr
                 sound = Sound(clip.id, clip.label, read(clip.path, sr=rate), rate)
             self.sound = sound
             tracks = {model: clips[self.index] for model, clips in self._over_time.items()}

@@ -187,7 +187,7 @@ def film(
 
 
 def click_and_flash_s(path: Path) -> tuple[float, float]:
-    x, rate = audio.read(path), audio.native_rate(path)
+    x, rate = audio.read(path), audio.inspect(path).sr
     brightness = [frame.mean() for frame in video.frames(path, fps=100)]
     return float(np.argmax(np.abs(x) > 0.2)) / rate, float(np.argmax(np.array(brightness) > 128)) / 100
 
