@@ -52,10 +52,38 @@ def model_scores(
 ) -> Axes:
     """Draw each model's score under several splits with its interval, one row per model.
 
-    table: from `evaluation.score` with one metric; shares 0-1 like `chance`. splits: colour and
-    words of each.
+    Parameters
+    ----------
+    table : DataFrame
+        From `evaluation.score` with one metric, shares 0-1. A row's name joins the index.
+    ax : Axes
+        Where to draw.
+    chance : float
+        The score of guessing, a dashed line.
+    xlabel : str
+        Name of the metric.
+    splits : dict
+        Colour and words of each split; by default of the random and the leak-free one.
+
+    Returns
+    -------
+    Axes
+        `ax`, without a legend.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> table = pd.DataFrame({"value": [0.7, 0.3], "low": [0.6, 0.2], "high": [0.8, 0.4]})
+    >>> table.index = pd.MultiIndex.from_product([["svm"], SPLITS], names=["model", "split"])
+    >>> model_scores(table, plt.figure().subplots(), chance=0.25).get_xlabel()
+    'balanced accuracy'
     """
-    scores_by_split(side_by_side(table), ax, splits, apart=0.56 / len(splits))
+    ends = table[["value", "low", "high"]].astype(float)
+    wide = ends.apply(lambda column: column.fillna(ends["value"])).unstack("split")
+    wide = wide.loc[table.reset_index("split").index.unique()]  # pandas 2 mixes rows with sort=False
+    wide.columns = [f"{split}{'' if end == 'value' else f'_{end}'}" for end, split in wide.columns]
+    wide.index = [" · ".join(map(str, np.atleast_1d(key))) for key in wide.index]
+    scores_by_split(wide, ax, splits, apart=0.56 / len(splits))
     ax.axvline(chance, color=COLOURS["chance"], ls="--", lw=1, label="chance")
     ax.set(xlim=(0, 1.02), xlabel=xlabel)
     return ax
@@ -76,19 +104,6 @@ def scores_by_split(
         ax.hlines(at, low, high, color=colour, lw=3, alpha=0.35)
         ax.plot(value, at, "o", color=colour, ms=6, label=words)
     return rows
-
-
-def side_by_side(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return scores of one metric with a row per model, columns as `scores_by_split` takes them.
-
-    scores: from `evaluation.score`. A row's name joins the rest of the index with a middle dot.
-    """
-    ends = scores[["value", "low", "high"]].astype(float)
-    wide = ends.apply(lambda column: column.fillna(ends["value"])).unstack("split")
-    wide = wide.loc[scores.reset_index("split").index.unique()]  # pandas 2 mixes rows with sort=False
-    wide.columns = [f"{split}{'' if end == 'value' else f'_{end}'}" for end, split in wide.columns]
-    wide.index = [" · ".join(map(str, np.atleast_1d(key))) for key in wide.index]
-    return wide
 
 
 def name_rows(ax: Axes, names: Iterable[str]) -> npt.NDArray[np.int64]:
@@ -138,7 +153,29 @@ def decisions(
 def pictures(
     images: Sequence[npt.NDArray[np.uint8]], titles: Sequence[str], axes: Sequence[Axes]
 ) -> Sequence[Axes]:
-    """Draw pictures with their titles, uint8 (height, width, 3) RGB, one per ax."""
+    """Draw pictures with their titles, one per ax.
+
+    Parameters
+    ----------
+    images : list of arrays
+        RGB, uint8 (height, width, 3).
+    titles : list of str
+        One for each picture.
+    axes : list of Axes
+        Where to draw. Those without a picture stay empty.
+
+    Returns
+    -------
+    list of Axes
+        `axes`.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> axes = plt.figure().subplots(1, 2)
+    >>> pictures([np.zeros((48, 48, 3), np.uint8)], ["black"], axes)[0].get_title()
+    'black'
+    """
     for ax in axes:
         ax.axis("off")
     for image, title, ax in zip(images, titles, axes, strict=False):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,7 +31,15 @@ _OTHER_SCRIPTS = r"Sans (CJK|KR|SC|Devanagari)|NanumGothic$|SD Gothic|PingFang|M
 
 
 def style() -> None:
-    """Set the course's figure style: quiet axes, readable text, one resolution."""
+    """Set the course's figure style: quiet axes, readable text, one resolution.
+
+    Examples
+    --------
+    >>> with plt.rc_context():  # back to the old style afterwards
+    ...     style()
+    ...     plt.rcParams["axes.titlelocation"]
+    'left'
+    """
     # matplotlib's own copy of seaborn's style; importing seaborn itself takes two seconds.
     plt.style.use("seaborn-v0_8-whitegrid")
     plt.rc("figure", dpi=100)
@@ -45,27 +54,53 @@ def style() -> None:
 
 
 def source(figure: Figure, note: str) -> Figure:
-    """Write the data's source below everything in `figure`, and return the figure."""
+    """Write the data's source below everything in a figure.
+
+    Parameters
+    ----------
+    figure : Figure
+        A figure that is otherwise complete.
+    note : str
+        Where the data come from, such as `corpus.note`.
+
+    Returns
+    -------
+    Figure
+        `figure`.
+
+    Examples
+    --------
+    >>> figure = source(plt.figure(), "synthetic infants")
+    >>> figure.texts[0].get_text()
+    'Data: synthetic infants'
+    """
     figure.draw_without_rendering()  # a constrained layout is only applied when drawing
     drawn = figure.get_tightbbox()
     width, height = figure.get_size_inches()
-    figure.text(
-        drawn.x0 / width,
-        drawn.y0 / height - 0.12 / height,
-        f"Data: {note}",
-        fontsize=8,
-        color="#555555",
-        va="top",
-        gid="source",
-    )
+    below = drawn.x0 / width, drawn.y0 / height - 0.12 / height
+    figure.text(*below, f"Data: {note}", fontsize=8, color="#555555", va="top", gid="source")
     return figure
 
 
 def save(figure: Figure, key: str, data: str, *, caption: str) -> None:
     """Name the data below a figure, write it to the run's folder `figures`, and show it.
 
-    key: name of the PNG file. data: where the data come from, such as `corpus.note`. caption: a
-    sentence on what the figure shows, which is also its alternative text.
+    Parameters
+    ----------
+    figure : Figure
+        A figure that is otherwise complete; it is closed in a notebook.
+    key : str
+        Name of the PNG file.
+    data : str
+        Where the data come from, such as `corpus.note`.
+    caption : str
+        A sentence on what the figure shows, which is also its alternative text.
+
+    Examples
+    --------
+    >>> save(plt.figure(), "empty", "no data", caption="An empty figure.")
+    >>> (run_dir() / "figures" / "empty.png").exists()
+    True
     """
     from IPython import get_ipython
     from IPython.display import display
@@ -101,19 +136,10 @@ def scoreboard(board: pd.DataFrame) -> Figure:
     rows = _under_headings(models[printed] if printed.any() else models)
     fig, ax = plt.subplots(figsize=(8, 0.32 * len(rows) + 1), layout="constrained")
     heights = scores_by_split(rows, ax, SPLITS, apart=0.28)
-    ax.plot(
-        rows.published, heights, "D", color=COLOURS["published"], ms=5, mfc="none", mew=1.4, label="published"
-    )
-    ax.plot(
-        rows.commonest,
-        heights,
-        "|",
-        color=COLOURS["chance"],
-        ms=13,
-        mew=1.6,
-        zorder=1,
-        label="most common class",
-    )
+    look: dict[str, Any] = {"color": COLOURS["published"], "ms": 5, "mfc": "none", "mew": 1.4}
+    ax.plot(rows.published, heights, "D", label="published", **look)
+    look = {"color": COLOURS["chance"], "ms": 13, "mew": 1.6, "zorder": 1}
+    ax.plot(rows.commonest, heights, "|", label="most common class", **look)
     for label, is_heading in zip(ax.get_yticklabels(), rows.model.isna(), strict=True):
         label.set_fontweight("bold" if is_heading else "normal")
     ax.set(xlim=(0, 1.03), xlabel=METRICS["accuracy"])  # a mark at 1 is drawn whole
