@@ -340,10 +340,23 @@ def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "ba
     metric : str
         "accuracy", "balanced_accuracy" or "macro_f1".
 
+    Returns
+    -------
+    Interval
+        The difference, -1 to 1; above 0 if the first model is better.
+
     Raises
     ------
     InputError
         If the two tables answer different clips, or a clip several times in a repeat.
+
+    Examples
+    --------
+    >>> from cryutils import load
+    >>> clips = load("synthetic", infants=8, clips_per_infant=2, duration_s=0.5, progress=False)
+    >>> right = out_of_fold(lambda train, test: clips.labels[test], clips, split="random", folds=2)
+    >>> difference(right, right).value
+    0.0
     """
     first, other = answers(answered), answers(rival)
     if sorted(first.units) != sorted(other.units):
@@ -363,8 +376,28 @@ def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "ba
 def with_scores(answered: pd.DataFrame, strengths: NDArray[np.floating[Any]]) -> pd.DataFrame:
     """Return a table of answers with other scores, such as fused or calibrated probabilities.
 
-    strengths: float (rows, classes), in the order of the columns `p_<class>`; NaN is no answer.
-    Raises InputError for another shape.
+    Parameters
+    ----------
+    answered : DataFrame
+        Columns of `out_of_fold`, with `p_<class>`.
+    strengths : array
+        Float (rows, classes), in the order of the columns `p_<class>`. A row of NaN is no answer.
+
+    Returns
+    -------
+    DataFrame
+        The table with these scores, and with the class of the highest one as `predicted`.
+
+    Raises
+    ------
+    InputError
+        If the shape of the scores is another.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"predicted": ["pain"], "p_hungry": [0.4], "p_pain": [0.6]})
+    >>> with_scores(table, np.array([[0.7, 0.3]])).predicted.item()
+    'hungry'
     """
     names = map(str, answered.columns)
     classes = [name.removeprefix("p_") for name in names if name.startswith("p_")]
@@ -379,8 +412,26 @@ def mean_over_infants(
 ) -> Interval:
     """Return the mean of a number for each answer, with its 95 % interval over infants.
 
-    answered: of one model on one split. values: (rows,), such as whether an answer is right. A clip
-    with NaN in a repeat is left out. limits: as in `mean_interval`.
+    Parameters
+    ----------
+    answered : DataFrame
+        Columns of `out_of_fold`, one model on one split.
+    values : array
+        One number for each answer, such as whether it is right. A clip with NaN in a repeat is left
+        out.
+    limits : tuple, optional
+        Lowest and highest possible value, see `mean_interval`.
+
+    Returns
+    -------
+    Interval
+        The mean.
+
+    Examples
+    --------
+    >>> about = {"repeat": 0, "clip": [*"abcd"], "infant": ["i1", "i1", "i2", "i3"]}
+    >>> str(mean_over_infants(pd.DataFrame(about), [1, 0, 1, 0], limits=(0, 1)))
+    '0.50 [0.02, 0.98]'
     """
     wide = answered.assign(value=np.asarray(values, float)).pivot(
         index="repeat", columns="clip", values="value"

@@ -371,13 +371,31 @@ def mean_interval(
 ) -> Interval:
     """Return the mean of `values` with its interval over infants.
 
-    Between two finite limits the mean has the bounds of a share. Otherwise the half width is the
-    jackknife standard error times a t quantile. The variance between repeats is included.
+    Parameters
+    ----------
+    values : array
+        Float (clips,) or (repeats, clips). Clips with NaN are left out.
+    infants : array or list
+        The infant of each clip.
+    limits : tuple, optional
+        Lowest and highest possible value, which also limit the interval: (0, 1) for shares,
+        (0, np.inf) for rates.
 
-    values: float (clips,) or (repeats, clips); clips with NaN are left out. infants: one for each
-    clip. limits: lowest and highest possible value, which also limit the interval: (0, 1) for
-    shares, (0, np.inf) for rates. Raises InputError if lengths differ, every value is missing, or
-    one is outside the limits.
+    Returns
+    -------
+    Interval
+        The mean. Between two finite limits it has the bounds of a share. Otherwise the half width is
+        the jackknife standard error times a t quantile. The variance between repeats is included.
+
+    Raises
+    ------
+    InputError
+        If lengths differ, every value is missing, or one is outside the limits.
+
+    Examples
+    --------
+    >>> str(mean_interval(np.array([0.2, 0.4, 0.6]), ["i1", "i2", "i3"]))
+    '0.40 [-0.10, 0.90]'
     """
     rows = np.atleast_2d(np.asarray(values, dtype=np.float64))
     if rows.shape[1] != len(infants):

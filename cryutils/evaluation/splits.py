@@ -34,7 +34,22 @@ class Split(StrEnum):
     """What is kept whole when data are divided into training and test parts.
 
     RANDOM_FRAMES divides frames of video, or windows of sound, and keeps nothing whole. RANDOM
-    keeps clips whole, SESSION sessions and LEAK_FREE infants. Raises InputError for another name.
+    keeps clips whole, SESSION sessions and LEAK_FREE infants.
+
+    Parameters
+    ----------
+    value : str
+        "random_frames", "random", "session" or "leak_free".
+
+    Raises
+    ------
+    InputError
+        If there is no such split.
+
+    Examples
+    --------
+    >>> Split("leak_free").unit
+    'infant'
     """
 
     RANDOM_FRAMES = "random_frames"
@@ -81,7 +96,28 @@ SPLITS = (Split.RANDOM, Split.LEAK_FREE)  # compared in every study
 def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[Indices, list[str]]:
     """Return each clip's class index, int64 (clips,), and the classes in order.
 
-    classes: by default all labels, sorted. Raises InputError if a label is not among them.
+    Parameters
+    ----------
+    labels : array or list
+        One for each clip.
+    classes : list of str, optional
+        The classes in their order; by default all labels, sorted.
+
+    Returns
+    -------
+    tuple
+        Index of each clip's class, int64 (clips,), and the list of classes.
+
+    Raises
+    ------
+    InputError
+        If a label is not among the classes.
+
+    Examples
+    --------
+    >>> index, classes = class_indices(["tired", "hungry", "tired"])
+    >>> index.tolist(), classes
+    ([1, 0, 1], ['hungry', 'tired'])
     """
     # Numbers are sorted as numbers: as texts, 10 would come before 2.
     names = [str(name) for name in np.unique(labels)] if classes is None else list(classes)
@@ -194,22 +230,56 @@ def folds_of(numbers: Indices) -> list[list[Fold]]:
 
 
 def fold_seed(seed: int, repeat: int, fold: int) -> int:
-    """Return the seed of one fold, a hash, so that neighbouring folds do not share random draws."""
+    """Return the seed of one fold, a hash, so that neighbouring folds do not share random draws.
+
+    Parameters
+    ----------
+    seed, repeat, fold : int
+        The seed of the experiment, and the numbers of repeat and fold, from 0.
+
+    Returns
+    -------
+    int
+        Between 0 and 2³¹ - 1.
+
+    Examples
+    --------
+    >>> fold_seed(0, repeat=0, fold=0), fold_seed(0, repeat=0, fold=1)
+    (1484405855, 1915600865)
+    """
     return int(np.random.SeedSequence([seed, repeat, fold]).generate_state(1)[0] >> 1)
 
 
 def hold_back(
     labels: Names, train: Indices, groups: Names | None = None, *, seed: int = 0
 ) -> tuple[Indices, Indices]:
-    """Return (training, validation) positions of the training clips of a fold, int64.
+    """Divide the training clips of a fold into a training and a validation part.
 
-    Without groups, a fifth of the clips of each class is held back. With groups, whole groups are
-    held back, as close to a fifth of each class as possible; each class keeps a group in the
-    training part. If no group can be spared, clips are drawn as without groups.
+    Parameters
+    ----------
+    labels : array or list
+        One for each clip of the corpus.
+    train : array
+        Positions of the clips to divide, int.
+    groups : array or list, optional
+        One for each clip, such as its infant. Whole groups are held back, as close to a fifth of
+        each class as possible; each class keeps a group in the training part. If no group can be
+        spared, or without groups, a fifth of the clips of each class is held back.
+    seed : int
+        Seed of the draw.
 
-    labels: one for each clip. train: int, positions of the clips to divide. groups: one for each
-    clip, such as its infant. Raises InputError if nothing can be held back.
+    Returns
+    -------
+    tuple of arrays
+        Positions of the training and of the validation clips, int64, sorted.
 
+    Raises
+    ------
+    InputError
+        If nothing can be held back.
+
+    Examples
+    --------
     >>> train, validation = hold_back(["hungry", "tired"] * 10, np.arange(20))
     >>> len(train), len(validation)
     (16, 4)
