@@ -10,7 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import cross_val_predict
 
 from cryutils import evaluation
-from cryutils.evaluation.permutation import PermutationTest, permutation_order
+from cryutils.evaluation.permutation import PermutationTest, permute_labels
 from cryutils.evaluation.splits import Names, class_indices, fold_numbers, folds_of
 
 
@@ -44,7 +44,7 @@ def refitted_test(
     null = []
     for number in range(permutations):
         stream = np.random.SeedSequence(seed, spawn_key=(number,))
-        order = permutation_order(infants, np.random.default_rng(stream))
+        order = permute_labels(np.arange(len(y)), infants, np.random.default_rng(stream))
         null.append([score(order)])
     observed = np.array([score(np.arange(len(y)))])
     return PermutationTest(("model",), observed, np.array(null))

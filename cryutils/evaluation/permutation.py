@@ -49,28 +49,22 @@ class PermutationTest:
         """
         return self._shares(self.null.max(axis=1, keepdims=True))
 
-    def words(self, cell: Hashable) -> str:
-        """Return a cell's adjusted p as text, and whether it is the smallest possible."""
-        p = self.adjusted[cell]
-        floor = np.isclose(p, 1 / (len(self.null) + 1))
-        least = f", the least that {len(self.null)} permutations can show" if floor else ""
-        return f"p = {p:.3g}{least}"
-
     def _shares(self, null: NDArray[np.float64]) -> dict[Hashable, float]:
         as_high = (null >= self.observed - _TIE).sum(axis=0)
         shares = (as_high + 1) / (len(null) + 1)
         return dict(zip(self.cells, shares.tolist(), strict=True))
 
 
-def permutation_order(
-    infants: Names, rng: np.random.Generator, strata: Strata | None = None
-) -> NDArray[np.int64]:
-    """Return an order of the clips, int64 (clips,), that keeps the clips of an infant together.
+def permute_labels(
+    labels: Names, infants: Names, rng: np.random.Generator, strata: Strata | None = None
+) -> NDArray[Any]:
+    """Return the labels in an order that keeps the clips of an infant together, (clips,).
 
-    `labels[order]` gives every infant the shuffled labels of an infant with as many clips (perhaps
-    its own). All such orders are equally likely. strata: for each clip a known influence on the
-    score, such as the type of phone. Labels are then exchanged only within a stratum, between
-    infants with as many clips in each. Raises InputError if numbers of clips and strata differ.
+    Every infant gets the shuffled labels of an infant with as many clips (perhaps its own), so the
+    same folds are allowed. All such orders are equally likely. strata: for each clip a known
+    influence on the score, such as the type of phone. Labels are then exchanged only within a
+    stratum, between infants with as many clips in each. Raises InputError if numbers of clips and
+    strata differ.
     """
     names, group = np.unique(np.asarray(infants), return_inverse=True)
     known = np.zeros(len(group)) if strata is None else np.asarray(strata, dtype=object)
@@ -87,14 +81,7 @@ def permutation_order(
         for receiver, giver in zip(members, rng.permutation(len(members)), strict=True):
             shuffled = rng.permutation(members[giver])
             order[receiver] = shuffled[np.argsort(stratum[shuffled], kind="stable")]
-    return order
-
-
-def permute_labels(
-    labels: Names, infants: Names, rng: np.random.Generator, strata: Strata | None = None
-) -> NDArray[Any]:
-    """Return the labels in a `permutation_order`, so that the same folds are allowed."""
-    return np.asarray(labels)[permutation_order(infants, rng, strata)]
+    return np.asarray(labels)[order]
 
 
 def permutation_test(
@@ -115,7 +102,7 @@ def permutation_test(
     rejected at 5 %.
 
     predictions: by name, indices of the sorted labels, int (repeats, clips) or (clips,).
-    permutations: B; the smallest p-value is 1 / (B + 1). strata: as in `permutation_order`. Raises
+    permutations: B; the smallest p-value is 1 / (B + 1). strata: as in `permute_labels`. Raises
     InputError if the numbers of clips differ.
     """
     y, names = class_indices(labels)
@@ -132,7 +119,7 @@ def permutation_test(
         return np.asarray(np.mean(recalls, axis=0))
 
     streams = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(permutations))
-    null = [score(y[permutation_order(infants, rng, strata)]) for rng in streams]
+    null = [score(permute_labels(y, infants, rng, strata)) for rng in streams]
     return PermutationTest(tuple(predictions), score(y), np.array(null))
 
 
@@ -141,8 +128,33 @@ def fixed_prediction_test(
 ) -> PermutationTest:
     """Return the `permutation_test` of models' answers, within the types of phone of a corpus.
 
-    tables: by name, one model's answers on one split, columns of `out_of_fold`, for all clips of
-    the corpus. Raises InputError if the clips differ.
+    Parameters
+    ----------
+    tables : dict of DataFrames
+        By name, one model's answers on one split, columns of `out_of_fold`, for all clips.
+    corpus : Corpus
+        The clips, with infants and devices.
+    permutations, seed : int
+        Their number B, so that the smallest p-value is 1 / (B + 1); seed of their order.
+
+    Returns
+    -------
+    PermutationTest
+        Its `p_values` and, for all models together, `adjusted`.
+
+    Raises
+    ------
+    InputError
+        If the clips differ.
+
+    Examples
+    --------
+    >>> from cryutils import evaluation, load
+    >>> clips = load("synthetic", infants=8, clips_per_infant=2, duration_s=0.5, progress=False)
+    >>> rule = evaluation.group_rule(clips.infants, clips.labels)
+    >>> answers = evaluation.out_of_fold(rule, clips, split="leak_free", folds=2)
+    >>> fixed_prediction_test({"rule": answers}, clips, permutations=19).p_values["rule"] > 0.05
+    True
     """
     predictions = {}
     for name, table in tables.items():
@@ -151,11 +163,5 @@ def fixed_prediction_test(
             raise InputError(f"the table answers {wide.shape[1]} clips, the corpus has {len(corpus)}")
         codes = pd.Index(corpus.classes).get_indexer(pd.Index(wide[corpus.ids].to_numpy().ravel()))
         predictions[name] = codes.reshape(wide.shape)
-    return permutation_test(
-        predictions,
-        corpus.labels,
-        corpus.infants,
-        strata=corpus.devices,
-        permutations=permutations,
-        seed=seed,
-    )
+    options = {"strata": corpus.devices, "permutations": permutations, "seed": seed}
+    return permutation_test(predictions, corpus.labels, corpus.infants, **options)

@@ -97,7 +97,7 @@ def _is_right(card: Mapping[str, Any], kind: str) -> bool:
         and not {name.casefold() for name in classes} & _RESERVED
         and all(isinstance(card[name], str) for name in ("data", "note", "sha256"))
         and card["data"]
-        and 0.05 <= card["temperature"] <= 20  # as `calibration.temperature`
+        and 0.05 <= card["temperature"] <= 20  # as `studies.recognition.temperature`
         and (reference is None or novelty.fits(reference, width))
         and isinstance(card.get("seed"), int | None)
         and (card.get("score") is None or _is_score(card["score"], classes))

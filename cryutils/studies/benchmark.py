@@ -8,7 +8,6 @@ answer on them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -121,9 +120,8 @@ def task(
         near = near_miss(name, set(splits.task))
         raise InputError(f"{corpus.name} has no task {name!r}.{near}")
     where = np.array([place[clip] for clip in rows["clip"]])
-    clips = [replace(corpus[k], label=truth) for k, truth in zip(where.tolist(), rows.truth, strict=True)]
     divided = {
         split: folds_of(np.array([list(map(int, text)) for text in rows[split]]).T)[:repeats]
         for split in ("random", "leak_free")
     }
-    return Corpus(clips, name=corpus.name, note=corpus.note), where, divided
+    return corpus.take(where).relabel(rows.truth), where, divided

@@ -28,7 +28,6 @@ from cryutils.models.backend import keras
 from cryutils.models.inputs import PictureInput
 
 Array = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8]
 
 STATES = ("hug", "hungry", "sleepy")
 WORDS = {"hug": "want to be hugged", "hungry": "hungry", "sleepy": "sleepy"}

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
 from cryutils import evaluation
 from cryutils.datasets.corpus import Corpus
-from cryutils.evaluation import calibration
+from cryutils.errors import InputError
 from cryutils.models import export, novelty, training
 from cryutils.models.inputs import Examples, PictureInput, SoundInput
 
@@ -37,7 +40,7 @@ def deploy(
     """Train `name` on all clips except a validation part, save it, and return the paths.
 
     They are `<name>.keras`, `<name>.json` and `<name>.tflite` in `folder`. The JSON file includes a
-    temperature, fitted to single windows or crops of the validation part. It is at least 1: this
+    `temperature`, fitted to single windows or crops of the validation part. It is at least 1: this
     small part has already chosen the epoch, so it may only lower a network's confidence.
 
     build: as in `training.fit`. examples: rows of all clips. model_input: how a recording is
@@ -50,23 +53,37 @@ def deploy(
     fitted = training.fit(build, examples, truth, train=fitting, validation=stopping, settings=settings)
     held_back = examples.rows(stopping)
     answers = fitted.predict(examples.x[held_back])
-    temperature = calibration.temperature(answers, truth[examples.clip[held_back]])
-    about = _card(corpus, settings, scored) | {
-        "input": asdict(model_input),
-        "temperature": max(1.0, round(temperature, 3)),
-    }
+    about = _card(corpus, settings, scored) | {"input": asdict(model_input)}
+    about["temperature"] = max(1.0, round(temperature(answers, truth[examples.clip[held_back]]), 3))
     if isinstance(model_input, SoundInput):
         about["reference"] = novelty.reference(examples, corpus.infants)
     return export.save(fitted.model, folder, name, about)
 
 
+def temperature(probabilities: npt.NDArray[np.floating[Any]], truth: npt.NDArray[np.integer[Any]]) -> float:
+    """Return the temperature of least mean log loss (`export.at_temperature`), between 0.05 and 20.
+
+    It is above 1 for an overconfident model (Guo et al. 2017, arXiv 1706.04599).
+
+    probabilities: float (clips, classes), of clips that neither train nor test the model. truth:
+    their class indices, (clips,). Raises InputError if there are none.
+    """
+    if not len(probabilities):
+        raise InputError("no clip has an answer, so there is nothing to calibrate")
+    p = np.asarray(probabilities, dtype=np.float64)
+    logits = np.log(np.maximum(p, np.finfo(np.float32).tiny))  # 0 has no logarithm
+
+    def loss(inverse: float) -> float:
+        return -float(log_softmax(inverse * logits, axis=1)[np.arange(len(p)), truth].mean())
+
+    # The loss is convex in 1 / temperature, so the minimum is unique.
+    best = minimize_scalar(loss, bounds=(1 / 20, 1 / 0.05), options={"xatol": 1e-9})
+    return float(1 / best.x)
+
+
 def _card(corpus: Corpus, settings: Any, scored: pd.DataFrame) -> dict[str, Any]:
     """Return the entries of a model's card on its data, training and scores on new infants."""
-    scores = evaluation.score(scored).reset_index().astype(object)
-    scores = scores.where(scores.notna(), None)  # without an interval
-    metrics = {
-        row.metric: {"value": row.value, "low": row.low, "high": row.high} for row in scores.itertuples()
-    }
+    scores = evaluation.score(scored).droplevel("split")[["value", "low", "high"]].astype(object)
     given = scored["predicted"].value_counts(normalize=True)
     return {
         "classes": corpus.classes,
@@ -77,7 +94,7 @@ def _card(corpus: Corpus, settings: Any, scored: pd.DataFrame) -> dict[str, Any]
         "training": asdict(settings),
         "seed": settings.seed,
         "score": {
-            "metrics": metrics,
+            "metrics": scores.where(scores.notna(), None).to_dict("index"),  # None: no interval
             "clips": scored["clip"].nunique(),
             "infants": scored["infant"].nunique(),
             "guessing": 1 / len(corpus.classes),

@@ -21,9 +21,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation import intervals
 from cryutils.evaluation.intervals import Interval
 from cryutils.evaluation.splits import Indices, Split, class_indices
-from cryutils.models import backbones
-from cryutils.models.inputs import PictureInput, SoundInput, by_clip, sound_problem
-from cryutils.studies.embeddings import embed
+from cryutils.models.inputs import SoundInput, by_clip, sound_problem
 
 Array = npt.NDArray[np.float32]
 
@@ -122,30 +120,6 @@ def patches(windows: Array, patch: int) -> Array:
     rows, frames, coefficients = windows.shape
     count = frames // patch
     return np.ascontiguousarray(windows[:, : count * patch]).reshape(rows, count, patch * coefficients)
-
-
-def of_corpus(
-    corpus: Corpus,
-    hearing: Mapping[str, SoundInput],
-    *,
-    fps: float = 30.0,
-    head_fps: float = 0.0,
-    seed: int = 0,
-    progress: bool = False,
-) -> Streams:
-    """Return the windows of a corpus with the embeddings of its frames, if it has pictures.
-
-    The network is `backbones.choose`'s; `backbones.small` gets faces, others the centred square.
-    hearing, head_fps: as in `gather`. fps: frames per second. Raises InputError as `gather` and
-    `embeddings.embed` do.
-    """
-    if not any(clip.has_video for clip in corpus):
-        return gather(corpus, hearing)
-    network = backbones.choose()
-    crop = "face" if network.name == "small CNN" else "frame"
-    frames = PictureInput(fps=fps, size=network.model.input_shape[1], crop=crop)
-    embedded = embed(corpus, network, frames, progress=progress)
-    return gather(corpus, hearing, embedded, fps=fps, head_fps=head_fps)
 
 
 def gather(

@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from graphs import without_graphs
+from scipy.special import logit
 from trained_run import Trained
 
 from cryutils import audio, claims, evaluation
-from cryutils.evaluation import calibration
+from cryutils.errors import InputError
 from cryutils.inference.predict import Predictor
 from cryutils.models import cry2, export, novelty, training
 from cryutils.models.backend import keras
 from cryutils.models.inputs import SoundInput
-from cryutils.studies.recognition import STATES, deploy
+from cryutils.studies.recognition import STATES, deploy, temperature
 
 
 @without_graphs()
@@ -66,7 +67,7 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     # Fitted to the validation part, whose answers may make a network less sure, never more.
     rows, network = examples.rows(calls[0]["validation"]), keras().models.load_model(files[0], compile=False)
     p = network.predict(examples.x[rows], verbose=0)
-    fitted = calibration.temperature(p, truth[examples.clip[rows]])
+    fitted = temperature(p, truth[examples.clip[rows]])
     assert about["temperature"] == pytest.approx(max(1.0, fitted), abs=0.01)
 
     assert novelty.share(about["reference"], examples.x[:2] + 40) == 1
@@ -75,3 +76,14 @@ def test_deploy_keeps_a_network_that_predict_can_use(
     own = network.predict(examples.x[examples.rows([3])], verbose=0)
     mine = export.at_temperature(own, about["temperature"]).mean(axis=0)
     np.testing.assert_allclose(list(prediction.probabilities.values()), mine, atol=1e-4)
+
+
+def test_the_temperature_of_equal_answers_has_a_closed_form() -> None:
+    # Says 0.9 each time and is right 7 times in 10: the best it can say is 0.7.
+    p = np.tile([0.9, 0.1], (10, 1))
+    best = temperature(p, np.array([0] * 7 + [1] * 3))
+    assert best == pytest.approx(logit(0.9) / logit(0.7), rel=1e-4)
+    again = export.at_temperature(np.vstack([p, [np.nan] * 2]), best)
+    assert again[0, 0] == pytest.approx(0.7, abs=1e-4) and np.isnan(again[-1]).all()
+    with pytest.raises(InputError, match="no clip has an answer"):
+        temperature(p[:0], np.array([], int))

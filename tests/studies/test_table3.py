@@ -17,9 +17,8 @@ from cryutils import audio, claims, evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
-from cryutils.models import backbones
-from cryutils.models.inputs import PictureInput, SoundInput, by_clip
-from cryutils.studies import embeddings, table3
+from cryutils.models.inputs import SoundInput, by_clip
+from cryutils.studies import table3
 from cryutils.studies.table3 import Streams, patches
 
 times = st.lists(st.floats(0, 60), min_size=1, max_size=40).map(sorted).map(np.array)
@@ -63,18 +62,10 @@ def test_windows_are_those_of_the_sound_with_the_frames_shown_meanwhile(corpus: 
     # The windows of 0.5 s show five frames each: 0-4, 5-9, 10-14.
     mean = by_clip(gathered.frames, gathered.frame_window, len(gathered))
     assert mean[6:9, 0] == pytest.approx([2.02, 2.07, 2.12])
+    fewer = table3.gather(corpus, hearing(), embedded, fps=10.0, head_fps=5.0)
+    assert fewer.frames[:8] == pytest.approx(embedded[0][::2]), "every second frame"
     labels = np.array(corpus.classes)[gathered.y]
     assert (labels == corpus.labels[gathered.clip]).all()
-
-
-@pytest.mark.usefixtures("bare")  # without ImageNet's weights
-def test_the_frames_of_a_corpus_are_embedded() -> None:
-    films = cryutils.load("synthetic", **SIX, video=True, fps=6.0, size=64)
-    gathered = table3.of_corpus(films, hearing(), fps=6.0, head_fps=2.0)
-    assert gathered.names == ("mfcc", "stft", "image")
-    faces = PictureInput(fps=6.0, size=64, crop="face")
-    embedded = embeddings.embed(films, backbones.small(), faces)
-    assert gathered.frames[:3] == pytest.approx(embedded[0][::3])
 
 
 def test_what_lacks_a_stream_is_left_out(corpus: Corpus) -> None:
