@@ -433,9 +433,8 @@ def mean_over_infants(
     >>> str(mean_over_infants(pd.DataFrame(about), [1, 0, 1, 0], limits=(0, 1)))
     '0.50 [0.02, 0.98]'
     """
-    wide = answered.assign(value=np.asarray(values, float)).pivot(
-        index="repeat", columns="clip", values="value"
-    )
+    table = answered.assign(value=np.asarray(values, float))
+    wide = table.pivot(index="repeat", columns="clip", values="value")
     infant = answered.drop_duplicates("clip").set_index("clip").infant
     return mean_interval(wide.to_numpy(), infant[wide.columns].tolist(), limits=limits)
 

@@ -206,12 +206,8 @@ def ensemble(rows: Rows, test: Rows, validation: Rows, wrong: frozenset[str], *,
     the training rows) the highest likelihood.
     """
     classes = np.unique(rows.y)
-    network = MLPClassifier(
-        (HIDDEN,),
-        batch_size=min(BATCH, len(rows.y)),
-        learning_rate_init=LEARNING_RATE,
-        random_state=np.random.RandomState(seed),
-    )
+    size, draws = min(BATCH, len(rows.y)), np.random.RandomState(seed)
+    network = MLPClassifier((HIDDEN,), batch_size=size, learning_rate_init=LEARNING_RATE, random_state=draws)
     judge, highest = test if "epochs" in wrong else validation, -1.0
     for _ in range(EPOCHS):
         network.partial_fit(*rows, classes=classes)

@@ -1,4 +1,4 @@
-"""What Table 3 of Paper A is made of: its rows, the windows of its three inputs, and its differences.
+"""What Table 3 of Paper A is made of: its rows, and the windows of its three inputs.
 
 Used in notebook 09_ensemble, which builds and trains the networks (Paper A §3.5: "three forms of input:
 MFCC feature, STFT feature, and face images"). `data/unstated.csv` lists what the paper leaves open. The
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cryutils import audio, evaluation
+from cryutils import audio
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import intervals
@@ -88,15 +88,6 @@ class Streams:
             return self.corpus.take(self.clip), np.arange(len(self))
         return self.corpus, self.clip
 
-    def joint(self) -> Array:
-        """Return one vector per window from all streams, float32 (windows, n).
-
-        These are the mean and standard deviation of each coefficient, and the mean embedding.
-        """
-        parts = [f(w, axis=1) for w in self.windows.values() for f in (np.mean, np.std)]
-        faces = [] if self.faces is None else [self.faces]
-        return np.concatenate([*parts, *faces], axis=1, dtype=np.float32)
-
     def side_by_side(self, patch: int) -> Array:
         """Return all streams frame by frame, float32 (windows, frames in whole patches, n).
 
@@ -158,10 +149,8 @@ def gather(
     if not usable:
         raise InputError(f"{corpus.name}: no recording has {', '.join(hearing)} and pictures.")
     whole = {name: np.concatenate(parts) for name, parts in windows.items()}
-    streams = Streams(corpus.take(usable), np.concatenate(clip), whole)
-    if embeddings is None:
-        return streams
-    return replace(streams, frames=np.concatenate(frames), frame_window=np.concatenate(frame_window))
+    shown = (np.concatenate(frames), np.concatenate(frame_window)) if frames else (None, None)
+    return Streams(corpus.take(usable), np.concatenate(clip), whole, *shown)
 
 
 def pairs(times_s: npt.NDArray[np.float64], middles_s: npt.NDArray[np.float64]) -> tuple[Indices, Indices]:
@@ -177,58 +166,21 @@ def pairs(times_s: npt.NDArray[np.float64], middles_s: npt.NDArray[np.float64]) 
     return frame.astype(np.int64), np.concatenate([window, empty]).astype(np.int64)
 
 
-def differences(answers: pd.DataFrame) -> pd.DataFrame:
-    """Return differences in accuracy with their intervals, as rows for `claims.record_table`.
-
-    With the random and leak-free splits: the ensemble minus its rivals in the last row, minus each
-    ensemble of fewer than three streams, and two pairs of states minus the hardest.
-
-    answers: columns as in `evaluation.out_of_fold`, and study, condition (the row), feature and model.
-    """
-    table = []
-    last = answers[answers.study == "table3"].groupby("condition").truth.nunique().idxmax()
-    for split in (Split.RANDOM, Split.LEAK_FREE):
-        here = answers[answers.split == split]
-        row, subsets = here[here.condition == last], here[here.study == "ablation"]
-        ensemble = row[row.model == "proposed"]
-        about = {"split": str(split), "data": here.data.iloc[0]}
-        for rival in ("svm", "svm_stop", "ae_dnn", "ae_dnn_patches"):
-            if (row.model == rival).any():
-                gain = evaluation.difference(ensemble, row[row.model == rival], "accuracy")
-                names = {"study": "table3", "condition": last, "model": "proposed", "rival": rival}
-                table.append(about | names | gain.row() | {"metric": "accuracy"})
-        for subset, fewer in subsets.groupby("feature", sort=False):
-            if len(subsets.feature.unique()) == 7 and str(subset).count("+") < 2:
-                gain = evaluation.difference(ensemble, fewer, "accuracy")
-                names = {"study": "ablation", "rival": subset, "metric": "accuracy"}
-                table.append(about | names | gain.row())
-        proposed = here[(here.model == "proposed") & (here.study == "table3")]
-        for pair in ("sleepy_hungry", "sleepy_hugging"):
-            if {pair, HARDEST} <= {*proposed.condition}:
-                names = {"study": "table3", "condition": pair, "model": "proposed"}
-                easier = _easier(proposed, pair, HARDEST)
-                metric = f"accuracy_minus_{HARDEST}"
-                table.append(about | names | easier.row() | {"metric": metric})
-    return pd.DataFrame(table)
-
-
-def _easier(answers: pd.DataFrame, pair: str, hardest: str) -> Interval:
-    """Return a model's accuracy in one row minus that in another.
+def easier(answers: pd.DataFrame, pair: str) -> Interval:
+    """Return a model's accuracy in one row of Table 3 minus that in the hardest one.
 
     Two pairs of states share clips, so the jackknife deletes an infant from both rows at once.
+
+    answers: of one model on one split, columns of `evaluation.out_of_fold`, and condition (the row).
     """
-    both = answers[answers.condition.isin([pair, hardest])]
-    both = both.assign(right=both.truth == both.predicted)
-    counts = (
-        both.pivot_table(
-            index="infant", columns="condition", values="right", aggfunc=["sum", "count"], fill_value=0
-        ).astype(float)
-        / both.repeat.nunique()
-    )
-    right, clips = (counts[name][[pair, hardest]].to_numpy() for name in ("sum", "count"))
+    both = answers[answers.condition.isin([pair, HARDEST])]
+    is_right, repeats = both.truth == both.predicted, both.repeat.nunique()
+    by_infant = is_right.groupby([both.infant, both.condition])
+    right = by_infant.sum().unstack(fill_value=0)[[pair, HARDEST]].to_numpy() / repeats
+    clips = by_infant.size().unstack(fill_value=0)[[pair, HARDEST]].to_numpy() / repeats
     df = intervals.part_degrees(clips)
     bounds = intervals.combined(right, clips, [1, -1], df=df)
-    by_repeat = both.groupby(["condition", "repeat"]).right.mean()
-    each = (by_repeat[pair] - by_repeat[hardest]).to_numpy()
+    by_repeat = is_right.groupby([both.repeat, both.condition]).mean().unstack()
+    each = (by_repeat[pair] - by_repeat[HARDEST]).to_numpy()
     bounds = intervals.add_between_run_variance(bounds, [each], df=df.min(), limits=(-1.0, 1.0))
-    return Interval.of(bounds, both["clip"].nunique(), len(counts))
+    return Interval.of(bounds, both["clip"].nunique(), len(clips))
