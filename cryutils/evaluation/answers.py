@@ -135,12 +135,10 @@ def answers_table(
 ) -> pd.DataFrame:
     """Return the table of `out_of_fold` from answers that are already computed.
 
-    predicted: for every clip what an experiment returns, (repeats, clips, ...), or (clips, ...) for
-    all repeats. Only rows of test clips are used. folds: of each repeat. Errors: as `out_of_fold`.
+    predicted: for every clip what an experiment returns, (repeats, clips, ...). Only rows of test
+    clips are used. folds: of each repeat. Errors: as `out_of_fold`.
     """
     split, rows = Split(split), np.asarray(predicted)
-    if rows.ndim == 1 + (rows.dtype.kind == "f"):
-        rows = np.broadcast_to(rows, (len(folds), *rows.shape))
     if rows.shape[:2] != (len(folds), len(clips)):
         raise InputError(f"answers {rows.shape} for {len(folds)} repeats of {len(clips)} clips")
     _check(folds, clips, split)
@@ -417,8 +415,7 @@ def mean_over_infants(
     answered : DataFrame
         Columns of `out_of_fold`, one model on one split.
     values : array
-        One number for each answer, such as whether it is right. A clip with NaN in a repeat is left
-        out.
+        Of each answer, such as whether it is right. A clip with NaN in a repeat is left out.
     limits : tuple, optional
         Lowest and highest possible value, see `mean_interval`.
 

@@ -39,12 +39,7 @@ class Split(StrEnum):
     Parameters
     ----------
     value : str
-        "random_frames", "random", "session" or "leak_free".
-
-    Raises
-    ------
-    InputError
-        If there is no such split.
+        "random_frames", "random", "session" or "leak_free". Raises InputError for another name.
 
     Examples
     --------
@@ -93,25 +88,18 @@ class Split(StrEnum):
 SPLITS = (Split.RANDOM, Split.LEAK_FREE)  # compared in every study
 
 
-def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[Indices, list[str]]:
+def class_indices(labels: Names) -> tuple[Indices, list[str]]:
     """Return each clip's class index, int64 (clips,), and the classes in order.
 
     Parameters
     ----------
     labels : array or list
         One for each clip.
-    classes : list of str, optional
-        The classes in their order; by default all labels, sorted.
 
     Returns
     -------
     tuple
-        Index of each clip's class, int64 (clips,), and the list of classes.
-
-    Raises
-    ------
-    InputError
-        If a label is not among the classes.
+        Index of each clip's class, int64 (clips,), and the list of classes, sorted.
 
     Examples
     --------
@@ -120,12 +108,8 @@ def class_indices(labels: Names, classes: Sequence[str] | None = None) -> tuple[
     ([1, 0, 1], ['hungry', 'tired'])
     """
     # Numbers are sorted as numbers: as texts, 10 would come before 2.
-    names = [str(name) for name in np.unique(labels)] if classes is None else list(classes)
-    position = {name: index for index, name in enumerate(names)}
-    for label in labels:
-        if str(label) not in position:
-            raise InputError(f"label {str(label)!r} is not a class.{near_miss(str(label), names)}")
-    return np.array([position[str(label)] for label in labels], dtype=np.int64), names
+    names, index = np.unique(np.asarray(labels), return_inverse=True)
+    return index.astype(np.int64), [str(name) for name in names]
 
 
 def single_split(

@@ -167,9 +167,8 @@ def training_rows(
     most = np.full(len(sizes), sizes.max())
 
     def draw(counts: Indices, pool: Indices, rng: np.random.Generator, again: bool) -> Indices:
-        return np.concatenate(
-            [rng.choice(pool[y[pool] == k], n, replace=again) for k, n in enumerate(counts)]
-        )
+        rows = [rng.choice(pool[y[pool] == k], n, replace=again) for k, n in enumerate(counts)]
+        return np.concatenate(rows)
 
     def pool(mistake: str, rng: np.random.Generator) -> Indices:
         return draw(sizes, everything if mistake in wrong else fit, rng, again=False)

@@ -46,9 +46,8 @@ def deploy(
     build: as in `training.fit`. examples: rows of all clips. model_input: how a recording is
     prepared. scored: answers of such networks to unseen infants, from `evaluation.out_of_fold`.
     """
-    fitting, stopping = evaluation.hold_back(
-        corpus.labels, np.unique(examples.clip), corpus.infants, seed=settings.seed
-    )
+    clips, groups = np.unique(examples.clip), corpus.infants
+    fitting, stopping = evaluation.hold_back(corpus.labels, clips, groups, seed=settings.seed)
     truth, _ = evaluation.class_indices(corpus.labels)
     fitted = training.fit(build, examples, truth, train=fitting, validation=stopping, settings=settings)
     held_back = examples.rows(stopping)

@@ -61,7 +61,7 @@ class Streams:
     @cached_property
     def y(self) -> Indices:
         """The class index of each window, int64 (windows,)."""
-        return class_indices(self.corpus.labels, self.corpus.classes)[0][self.clip]
+        return class_indices(self.corpus.labels)[0][self.clip]
 
     @cached_property
     def faces(self) -> Array | None:
@@ -100,17 +100,6 @@ class Streams:
             filled = np.pad(self.faces, ((0, 0), (0, -self.faces.shape[1] % patch)))
             parts.append(np.tile(filled.reshape(len(self), patch, -1), (1, frames // patch, 1)))
         return np.concatenate(parts, axis=2, dtype=np.float32)
-
-
-def patches(windows: Array, patch: int) -> Array:
-    """Return the consecutive patches of each window, float32 (windows, patches, n).
-
-    n = patch * coefficients. Frames after the last whole patch are dropped. windows: float32
-    (windows, frames, coefficients). patch: frames per patch.
-    """
-    rows, frames, coefficients = windows.shape
-    count = frames // patch
-    return np.ascontiguousarray(windows[:, : count * patch]).reshape(rows, count, patch * coefficients)
 
 
 def gather(

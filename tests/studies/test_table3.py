@@ -19,7 +19,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation import Split
 from cryutils.models.inputs import SoundInput, by_clip
 from cryutils.studies import table3
-from cryutils.studies.table3 import Streams, patches
+from cryutils.studies.table3 import Streams
 
 times = st.lists(st.floats(0, 60), min_size=1, max_size=40).map(sorted).map(np.array)
 
@@ -108,13 +108,12 @@ def test_a_row_has_the_windows_and_frames_of_its_states(windows: Streams) -> Non
 
 
 def test_patches_of_all_inputs_hold_each_input_s_patches_and_the_picture_once(windows: Streams) -> None:
-    whole = patches(windows.side_by_side(4), 4).reshape(len(windows), 2, 4, 3 + 5 + 2)
+    whole = windows.side_by_side(4)
     for name, columns in (("mfcc", slice(0, 3)), ("stft", slice(3, 8))):
-        part = whole[..., columns].reshape(len(windows), 2, -1)
-        assert (part == patches(windows.windows[name], 4)).all()
+        assert (whole[..., columns] == windows.windows[name]).all()
     picture = whole[..., 8:].reshape(len(windows), 2, -1)
     assert (picture[..., :7] == windows.faces[:, None]).all() and (picture[..., 7:] == 0).all()
-    assert patches(windows.windows["mfcc"], 3).shape == (len(windows), 2, 9), "whole patches"
+    assert windows.side_by_side(3).shape[1] == 6, "whole patches"
 
 
 # Differences
@@ -126,7 +125,7 @@ def test_the_difference_of_two_rows_is_the_jackknife_over_both(windows: Streams)
         clips = windows.of_states(table3.ROWS[row]).corpus
         folds = Split.RANDOM.k_folds(clips, n_splits=3, repeats=1, seed=0)
         wrong = np.where(rng.random(len(clips)) < 0.3, clips.classes[0], clips.labels)
-        table = evaluation.answers_table(wrong, clips, folds, split="random")
+        table = evaluation.answers_table(wrong[None], clips, folds, split="random")
         parts.append(table.assign(condition=row))
     both = pd.concat(parts)
 
