@@ -16,6 +16,23 @@ BASELINES = {  # the rivals of Paper B's networks
     "forest": "Random forest",
     "boosting": "Gradient boosting",
 }
+IDEAS = {  # of notebook 12
+    "mfcc": "MFCC",
+    "speech": "speech embedding",
+    "untrained": "encoder, untrained",
+    "contrastive": "encoder, without labels",
+    "contrastive_all": "encoder, test clips as well",
+    "contrastive_voices": "encoder, other voices",
+    "cry2": "cry2, with labels",
+    "mean": "mean over the frames",
+    "convolution": "convolution over time",
+    "gru": "GRU",
+    "attention": "attention",
+    "burst_mean": "bursts: mean",
+    "burst_convolution": "bursts: convolution",
+    "burst_gru": "bursts: GRU",
+    "burst_attention": "bursts: attention",
+}
 
 # The values of `split` in results, as readers see them.
 SPLITS = {"random_frames": "random split of windows", "random": "random split", "leak_free": "leak-free"}

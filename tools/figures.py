@@ -26,7 +26,7 @@ from cryutils.claims.tables import COMMONEST, in_percent
 from cryutils.models.gate import STEP_S, reference
 from cryutils.studies import benchmark
 from cryutils.studies.ladder import MISTAKES
-from cryutils.words import BASELINES, SPLITS
+from cryutils.words import BASELINES, IDEAS, SPLITS
 
 FIGURES = {  # notebook, and the figure's key there
     "docs/two_splits.png": ("00_start_here", "start_here.two_splits"),
@@ -163,7 +163,7 @@ def beyond() -> pd.DataFrame:
     """Return the leak-free scores of notebook 12, in percent."""
     rows = claims.load_results("reference/judged", study="beyond", split="leak_free", rival="")
     rows["text"] = in_percents(rows)
-    ideas = {"guessing": "guessing", **benchmark.IDEAS}
+    ideas = {"guessing": "guessing", **IDEAS}
     return in_order(pivot(rows, "feature", "condition"), ideas, benchmark.TASKS).rename_axis("idea")
 
 

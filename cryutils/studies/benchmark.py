@@ -26,23 +26,6 @@ TASKS = {
     "age": "the infant's age group",
     "sex": "the infant's sex",
 }
-IDEAS = {  # of notebook 12, by feature
-    "mfcc": "MFCC",
-    "speech": "speech embedding",
-    "untrained": "encoder, untrained",
-    "contrastive": "encoder, without labels",
-    "contrastive_all": "encoder, test clips as well",
-    "contrastive_voices": "encoder, other voices",
-    "cry2": "cry2, with labels",
-    "mean": "mean over the frames",
-    "convolution": "convolution over time",
-    "gru": "GRU",
-    "attention": "attention",
-    "burst_mean": "bursts: mean",
-    "burst_convolution": "bursts: convolution",
-    "burst_gru": "bursts: GRU",
-    "burst_attention": "bursts: attention",
-}
 _LEAST_CLIPS, _LEAST_INFANTS = 10, 5  # of each class
 _REPEATS = 5
 
