@@ -379,17 +379,13 @@ def with_scores(answered: pd.DataFrame, strengths: NDArray[np.floating[Any]]) ->
     answered : DataFrame
         Columns of `out_of_fold`, with `p_<class>`.
     strengths : array
-        Float (rows, classes), in the order of the columns `p_<class>`. A row of NaN is no answer.
+        Float (rows, classes), in the order of the columns `p_<class>`; raises InputError for another
+        shape. A row of NaN is no answer.
 
     Returns
     -------
     DataFrame
         The table with these scores, and with the class of the highest one as `predicted`.
-
-    Raises
-    ------
-    InputError
-        If the shape of the scores is another.
 
     Examples
     --------

@@ -131,7 +131,8 @@ def fixed_prediction_test(
     Parameters
     ----------
     tables : dict of DataFrames
-        By name, one model's answers on one split, columns of `out_of_fold`, for all clips.
+        By name, one model's answers on one split, columns of `out_of_fold`. Raises InputError
+        unless they answer all clips.
     corpus : Corpus
         The clips, with infants and devices.
     permutations, seed : int
@@ -141,11 +142,6 @@ def fixed_prediction_test(
     -------
     PermutationTest
         Its `p_values` and, for all models together, `adjusted`.
-
-    Raises
-    ------
-    InputError
-        If the clips differ.
 
     Examples
     --------

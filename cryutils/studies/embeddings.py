@@ -77,10 +77,9 @@ def _frames_key(pictures: PictureInput, path: Path) -> str:
     """Return the cache key of a file's frames, from its content and the settings."""
     settings: dict[str, Any] = {"fps": float(pictures.fps), "size": pictures.size, "crop": pictures.crop}
     if pictures.crop == "face":
-        from cryutils import video
-        from cryutils.video import faces
+        from cryutils.video import MARGIN, VERSION, faces
 
-        settings["followed"] = [video.VERSION, video.MARGIN, faces.resolve(pictures.detector)]
+        settings["followed"] = [VERSION, MARGIN, faces.resolve(pictures.detector)]
     return key(file_digest(path), _FRAMES_VERSION, settings)
 
 
