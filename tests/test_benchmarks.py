@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
+import intervals
 import numpy as np
 import pandas as pd
+import power
 import pytest
-
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-
-
-def script(name: str) -> ModuleType:
-    """Return a benchmark as a module."""
-    spec = importlib.util.spec_from_file_location("bench", BENCHMARKS / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    if str(BENCHMARKS) not in sys.path:  # as for a script in this folder
-        sys.path.append(str(BENCHMARKS))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bench"] = module  # where its dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_intervals_cover_at_recalls_near_0_and_1() -> None:
@@ -33,14 +16,14 @@ def test_intervals_cover_at_recalls_near_0_and_1() -> None:
     for k, counts in enumerate(donors):
         clips[first : first + len(counts), k] = counts
         first += len(counts)
-    covered, width = script("intervals").held(clips, (0.97, 0.02), 0.3, 1000)["library"]
+    covered, width = intervals.held(clips, (0.97, 0.02), 0.3, 1000)["library"]
     assert covered >= 0.93 and width < 0.2
 
 
 def test_intervals_of_the_difference_of_equal_models_cover_zero_and_are_wider_than_needed() -> None:
     rng, infants = np.random.default_rng(0), np.repeat([f"infant{k:02d}" for k in range(12)], 4)
     corpus = [f"class{k}" for k in rng.permutation(np.arange(48) % 3)], infants.tolist()
-    ways = script("intervals").paired(corpus, ((0.8, 0.8), (0.8, 0.8)), 0.05, 0.0, 5, 200)
+    ways = intervals.paired(corpus, ((0.8, 0.8), (0.8, 0.8)), 0.05, 0.0, 5, 200)
     assert ways["library"][0] >= 0.95 and ways["MOVER"][0] >= 0.95
     assert ways["needed"][1] < ways["library"][1] < ways["MOVER"][1] < 0.5
 
@@ -50,5 +33,5 @@ def test_where_power_reaches_80_percent_by_hand() -> None:
     powers, signal = [0.05, 0.7, 0.5, 1.0], 1.0 + 0.5 * 0.5
     at = np.arange(4) / 2
     table = {"signal": at, "corpora": 200, "power": powers, "balanced_accuracy": 0.25 + at / 4}
-    reached = script("power").at_power(pd.DataFrame(table))
+    reached = power.at_power(pd.DataFrame(table))
     assert reached == pytest.approx((signal, 0.25 + signal / 4))

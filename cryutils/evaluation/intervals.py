@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -150,7 +151,12 @@ def degrees_of_freedom(clips: Array) -> float:
     The variance is a quadratic form e'Be of the infants' deviations e. With S their covariance in
     the working model, df = tr(BS)^2 / tr(BSBS) (Bell & McCaffrey 2002). clips: (infants, parts).
     """
-    n_infants = len(clips)
+    return _degrees_of_freedom(clips.astype(float).tobytes(), len(clips))
+
+
+@lru_cache(1000)  # many scores are of the same clips
+def _degrees_of_freedom(content: bytes, n_infants: int) -> float:
+    clips = np.frombuffer(content).reshape(n_infants, -1)
     centre = np.eye(n_infants) - 1 / n_infants
     spread = np.zeros((n_infants, n_infants))
     for column in clips.T:
