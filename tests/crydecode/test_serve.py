@@ -35,7 +35,6 @@ from cryutils.inference.readings import Reading
 
 # Connections
 
-
 PLACE = b"HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
 
 

@@ -26,7 +26,6 @@ from cryutils.words import GAP, NO_CRY
 
 # Addresses and files
 
-
 SECRET = "pa55:w0rd"
 
 
@@ -109,7 +108,6 @@ def test_a_pooler_in_front_of_the_server_is_asked_for_nothing_that_it_refuses(ur
 
 
 # Readings wait for a store that is locked or full
-
 
 START = 1_800_000_000.0
 PROMPT_S = 0.25  # far less than the page holds back, on a machine with other work
