@@ -1,8 +1,6 @@
 """Fill the tables of two pages from the results in `outputs/reference`, and copy two figures.
 
-    python tools/figures.py            write what differs
-    python tools/figures.py --check    write nothing; name each page or figure that differs, and
-                                       exit with 1 if any does
+    python tools/figures.py
 
 A table is the text between `<!-- table: NAME -->` and `<!-- end -->`. The figures are copied from
 the outputs of notebooks 00 and 14.
@@ -10,11 +8,11 @@ the outputs of notebooks 00 and 14.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -36,7 +34,6 @@ BOTH = {split: SPLITS[split] for split in ("random", "leak_free")}
 HEADS = {split: f"{words} (%)" for split, words in BOTH.items()} | {"gap": "difference (points)"}
 MAIN = r"sleepy & hungry: (SVM|AE\+DNN|ensemble)(, unweighted)?|sound: cry2.*|.+: (always|phone) .+"
 PAIN_MODELS = {"cry2": "`cry2`", "cry2_unweighted": "`cry2`, unweighted", **BASELINES}
-ENDS = ["value", "low", "high"]
 
 
 # Tables: texts; the index becomes the first columns
@@ -57,12 +54,12 @@ def names(rows: pd.DataFrame) -> pd.Series[str]:
 
 def in_percents(rows: pd.DataFrame) -> list[str]:
     """Return shares with intervals in percent, such as "26 [12, 40]"."""
-    return [in_percent(*cell) for cell in rows[ENDS].astype(float).to_numpy()]
+    return [*map(in_percent, rows.value, rows.low, rows.high)]
 
 
 def in_points(rows: pd.DataFrame) -> list[str]:
     """Return differences of shares with intervals in points, such as "+15 [-4, +33]"."""
-    points = 100 * rows[ENDS].astype(float).to_numpy() + 0.0  # a rounded 0 keeps its sign
+    points = 100 * rows[["value", "low", "high"]].to_numpy(float) + 0.0  # a rounded 0 keeps its sign
     return [f"{value:+.0f} [{low:+.0f}, {high:+.0f}]" for value, low, high in points]
 
 
@@ -78,30 +75,16 @@ def in_order(table: pd.DataFrame, rows: Mapping[str, str], columns: Mapping[str,
 
 def every_score(shown: pd.DataFrame) -> pd.DataFrame:
     """Return both metrics under both splits for each model, and the paired difference."""
-    model, texts = ["table", "group", "model"], {}
-    for metric in ("accuracy", "balanced_accuracy"):
-        words = tables.in_words(shown, metric)
-        texts |= {f"{tables.METRICS[metric]}, {split} (%)": words[split] for split in BOTH.values()}
-        if metric == "accuracy":
-            texts = {"published accuracy (%)": words.published} | texts
-    gaps = tables.gaps(shown).set_index(model)
+    models = shown[["table", "group", "model"]].drop_duplicates()
+    accuracy, balanced = (tables.in_words(shown, metric) for metric in ("accuracy", "balanced_accuracy"))
+    gaps = tables.gaps(shown).set_index([*models])
+    texts = {"published accuracy (%)": accuracy.published}
+    texts |= {f"accuracy, {split} (%)": accuracy[split] for split in BOTH.values()}
+    texts |= {f"balanced accuracy, {split} (%)": balanced[split] for split in BOTH.values()}
     texts["balanced accuracy, difference (points)"] = pd.Series(in_points(gaps), gaps.index)
-    texts["p, leak-free"] = words.p
-    models = shown[model].drop_duplicates()
+    texts["p, leak-free"] = balanced.p
     table = pd.DataFrame(texts).reindex(pd.MultiIndex.from_frame(models)).fillna("–")
     return table.set_axis(pd.MultiIndex.from_arrays([models.table, names(models)]))
-
-
-def readings() -> pd.DataFrame:
-    """Return the mean accuracy of Table 2's single random splits for each selection of clips."""
-    means = claims.load_results("reference/judged", metric="reading_accuracy", split="random")
-    means["text"] = means.value.map(in_percent)
-    rows = scores().query("table == @tables.TABLE2 and metric == 'accuracy'")
-    texts = pivot(means, ["feature", "model"], "condition")[[*means.condition.unique()]]
-    rows = rows.join(texts, on=["feature", "name"], how="inner")
-    table = rows[[*texts]].set_axis([name.replace("_", " ") for name in texts], axis=1)
-    table.insert(0, "published", rows.published.map(in_percent))
-    return table.set_index(names(rows))
 
 
 def counts() -> pd.DataFrame:
@@ -172,8 +155,7 @@ def corvin(study: str, column: str) -> pd.DataFrame:
     rows = claims.load_results("reference/corvin", study=study, metric="balanced_accuracy", rival="")
     gaps = claims.split_gaps("reference/corvin", study=study).assign(split="gap")
     texts = [rows.assign(text=in_percents(rows)), gaps.assign(text=in_points(gaps))]
-    parts = {part: part.replace("_", " ") for part in rows.condition.unique()}
-    words = PAIN_MODELS if column == "model" else parts
+    words = PAIN_MODELS if column == "model" else {p: p.replace("_", " ") for p in rows.condition.unique()}
     table = in_order(pivot(pd.concat(texts), column, "split"), words, HEADS)
     return table.rename_axis(column.replace("condition", "part"))
 
@@ -198,7 +180,6 @@ TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
         "networks": lambda: every_score(scores()[names(scores()).str.fullmatch(MAIN)]),
         "counts": counts,
         "scores": lambda: every_score(scores()),
-        "readings": readings,
         "uploads": lambda: every_score(scores("donateacry-uploads").query("table == @tables.TABLE3")),
         "leaks": leaks,
         "corvin": lambda: corvin("pain_or_discomfort", "model"),
@@ -232,22 +213,19 @@ def figure(notebook: str, key: str) -> bytes:
     return base64.b64decode(cell.outputs[-1].data["image/png"])
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Write what differs, or name it with `--check`; see the module docstring."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
-    parser.add_argument("--check", action="store_true")
-    check, root = parser.parse_args(arguments).check, project_dir()
-    made = {root / page: filled(page) for page in TABLES}
-    made |= {root / name: figure(*place) for name, place in FIGURES.items()}
-    changed = {path: new for path, new in made.items() if not path.exists() or path.read_bytes() != new}
-    for path, content in changed.items():
-        print(f"{path.relative_to(root)}: {'differs from outputs/reference' if check else 'written'}")
-        if not check:
+def made() -> dict[Path, bytes]:
+    """Return the pages and figures, by path."""
+    pages = {project_dir() / page: filled(page) for page in TABLES}
+    return pages | {project_dir() / path: figure(*place) for path, place in FIGURES.items()}
+
+
+def main() -> None:
+    """Write the pages and figures that differ from the results."""
+    for path, content in made().items():
+        if not path.exists() or path.read_bytes() != content:
+            print(f"{path.relative_to(project_dir())}: written")
             with writing(path) as part:
                 part.write_bytes(content)
-    if check and changed:
-        raise SystemExit(1)
 
 
 if __name__ == "__main__":

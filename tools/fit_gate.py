@@ -10,11 +10,8 @@ kind, folder, seconds, unit (speaker, track, animal, machine). `outputs/referenc
 lists the source, version and licence of each folder. Folders whose licence forbids commercial use
 or changes, or is unclear, and further machines, are for tests only (column `use`).
 
-Writes `cryutils/models/gate.json`, and `gate*.csv` in `outputs/reference`. Column `how`:
-- held out: by a gate trained without the infant, or without the whole source of a recording.
-- kind held out: by a gate trained without this kind of sound.
-- test only: recordings of sources that are never used for training.
-Features, mixing, weights and rules were chosen on sounds that are held out.
+Writes `cryutils/models/gate.json`, and `gate*.csv` in `outputs/reference`, whose README explains
+them. Features, mixing, weights and rules were chosen on sounds that are held out.
 """
 
 from __future__ import annotations
@@ -60,7 +57,6 @@ BACKGROUNDS = {  # of sources that are test only
     "lullaby": "music/deeply-parent-singing/**/*.*",
 }
 SAME = {"asterisk-es": "asterisk-en"}  # two languages of one speaker
-STEM = 47  # characters of a TextGrid's name: the uuid, "-" and ten digits of the time
 SOUND = ["kind", "source", "maker", "x", "cries", "train"]  # x at `SR` Hz, cries in s
 
 
@@ -97,7 +93,7 @@ def corpora() -> Iterator[Any]:
     if not files:
         raise SystemExit("CRYUTILS_DATA_DIR has no folder crstc with TextGrids.")
     for clip in cryutils.load("donateacry"):
-        if path := files.get(clip.path.name.lower()[:STEM]):
+        if path := files.get(clip.path.name.lower()[:47]):  # uuid, "-" and ten digits of the time
             text = path.read_text(encoding="utf-8")
             events = re.findall(r'xmin = (\S+)\s+xmax = (\S+)\s+text = "cry"', text)
             annotated = sorted((float(onset), float(offset)) for onset, offset in events)
@@ -295,8 +291,7 @@ def curve(scored: pd.DataFrame) -> pd.DataFrame:
     rows = scored[scored.clear & (scored["sounds"] == "real") & (scored.how != "kind held out")]
     cries = rows.source.where(rows.how == "held out", "other cries")
     source = rows.kind.where(rows.kind != "cry", cries).rename("source")
-    thresholds = np.linspace(0, 1, 101).round(2)
-    shares = pd.DataFrame({t: (rows.score >= t).groupby(source).mean() for t in thresholds})
+    shares = pd.DataFrame({k / 100: (rows.score >= k / 100).groupby(source).mean() for k in range(101)})
     return shares.rename_axis(columns="threshold").stack().rename("passing").reset_index()
 
 

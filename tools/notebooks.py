@@ -13,9 +13,7 @@ notebook with its embedded parameters, as `nbval` does in the tests; those on Do
 recordings in `CRYUTILS_DATA_DIR`. Real recordings are drawn in the stored outputs, never kept.
 `Repository` in `pyproject.toml` is the address in all links.
 
-An exercise is a cell tagged `exercise`, followed by one tagged `check`, which prints a sentence
-that begins with "Right" once the answer is right. Solutions are in `notebooks/solutions/NAME.py`, a
-part `# %%` for each exercise, and the questions of a quiz in `notebooks/quiz/NAME.json`.
+CONTRIBUTING.md describes exercises, checks, solutions and quizzes.
 """
 
 from __future__ import annotations
@@ -45,8 +43,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-REPOSITORY = PROJECT["urls"]["Repository"]
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
 # The beginning of each setup cell. In Colab it installs the course, once a session.
 SETUP = f"""#@title Setup
 import importlib.util
@@ -131,16 +128,6 @@ def smaller(png: str) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def execute(notebook: nbformat.NotebookNode, folder: Path, scratch: str) -> None:
-    """Execute a notebook of `folder` as the tests do.
-
-    Results and caches are in `scratch`, where notebooks find networks trained by other notebooks.
-    """
-    os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_CACHE_DIR": f"{scratch}/cache"}
-    os.environ |= {"CRYUTILS_OFFLINE": "1", "TQDM_DISABLE": "1"}
-    NotebookClient(notebook, timeout=None, kernel_name="python3").execute(cwd=str(folder))
-
-
 def link(row: dict[str, Any]) -> str:
     """Return a link to a notebook, with its number and title."""
     number = row["name"].partition("_")[0].removeprefix("appendix")
@@ -170,8 +157,8 @@ def with_contents(rows: list[dict[str, Any]]) -> dict[Path, str]:
                 cell.source = course_map
             if next_link := following.get(row["name"]):
                 cell.source = re.sub(r"(?m)^\*\*Next\*\*.*$", f"**Next** {next_link}", cell.source)
-        time = f"**Time** {row['minutes']} minutes"
-        notebook.cells[0].source = re.sub(r"\*\*Time\*\* [\w ]*minutes", time, notebook.cells[0].source)
+        first = notebook.cells[0]
+        first.source = re.sub(r"(?<=\*\*Time\*\* )[\w ]*(?= minutes)", str(row["minutes"]), first.source)
         texts[path] = nbformat.writes(notebook) + "\n"
     return texts
 
@@ -184,7 +171,7 @@ def solutions(name: str) -> list[str]:
 
 
 def edition(path: Path, folder: Path, *, solved: bool) -> None:
-    """Write a copy of the notebook at `path` into `folder`, with its quiz.
+    """Write a copy of the notebook at `path` into `folder`.
 
     `solved` fills each exercise with its solution, and marks its check, for the tests. Otherwise
     the copy is for students: without outputs.
@@ -199,11 +186,7 @@ def edition(path: Path, folder: Path, *, solved: bool) -> None:
             tags += ["nbval-ignore-output", "solved"]
         if not solved and cell.cell_type == "code":
             cell.outputs = []
-    (folder / "quiz").mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, folder / path.name)
-    quiz = path.with_name("quiz") / f"{path.stem}.json"
-    if quiz.is_file():
-        shutil.copy(quiz, folder / "quiz")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -220,19 +203,24 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.command in ("students", "solved"):
         if len(chosen.names) != 1:
             parser.error(f"{chosen.command}: give one folder.")
+        folder = Path(chosen.names[0])
+        shutil.copytree(ROOT / "notebooks" / "quiz", folder / "quiz", dirs_exist_ok=True)
         for path in course.notebooks().values():
-            edition(path, Path(chosen.names[0]), solved=chosen.command == "solved")
+            edition(path, folder, solved=chosen.command == "solved")
         return
     try:
         paths = course.chosen(chosen.names) or course.notebooks()
     except InputError as error:
         parser.error(str(error))
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch:  # notebooks find networks trained by others there
+        os.environ |= {"CRYUTILS_RUN_DIR": scratch, "CRYUTILS_CACHE_DIR": f"{scratch}/cache"}
+        os.environ |= {"CRYUTILS_OFFLINE": "1", "TQDM_DISABLE": "1"}
         for name, path in paths.items():
             print(name, flush=True)
             notebook = nbformat.read(path, as_version=4)
             if chosen.command == "refresh":
-                execute(notebook, path.parent, scratch)
+                client = NotebookClient(notebook, timeout=None, kernel_name="python3")
+                client.execute(cwd=str(path.parent))
             nbformat.write(clean(with_address(notebook, name)), path)
 
 

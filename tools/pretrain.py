@@ -2,10 +2,8 @@
 
     python tools/pretrain.py
 
-It learns to predict general properties of a picture of a face: skin and hair, the shape and pose of
-the head, and the light. What moves in a face, and so shows a state, is drawn at random and not
-predicted. Run it after changing the drawn faces or the training; it writes
-`cryutils/models/small_cnn.npz`. On another machine the network is not identical to the bit.
+`cryutils/models/backbones.py` says what it learns. Run this after changing the drawn faces or the
+training; it writes `cryutils/models/small_cnn.npz`. Another machine gives other last digits.
 """
 
 from __future__ import annotations
@@ -40,8 +38,11 @@ _FIRST = 2**41  # corpora use seeds of infants from below 2**40 on
 
 
 def main(path: Path = READY) -> None:
-    """Train the network on rendered faces, and write its weights to `path`."""
-    model = trained(*mirrored(*faces(INFANTS)))
+    """Train the network on rendered faces and their mirror images, and write its weights to `path`."""
+    pixels, labels = faces(INFANTS)
+    turned, sided = labels.copy(), [LABELS.index(name) for name in _SIDED]
+    turned[:, sided] = 1 - labels[:, sided]  # limits are symmetric
+    model = trained(np.concatenate([pixels, pixels[:, :, ::-1]]), np.concatenate([labels, turned]))
     arrays = {f"weights{k:02}": array for k, array in enumerate(model.get_weights())}
     with writing(path) as part, part.open("wb") as file:
         np.savez_compressed(file, told=np.array(recipe()), **arrays)
@@ -80,14 +81,6 @@ def _face(number: int, seed: int) -> tuple[Pixels, Array]:
     box += box[2] * rng.uniform(-JITTER, JITTER, 4).astype(np.float32)
     labels = np.array([positions[name] for name in LABELS], np.float32)
     return crop(picture, box, size=SIZE, margin=MARGIN), labels
-
-
-def mirrored(pixels: Pixels, labels: Array) -> tuple[Pixels, Array]:
-    """Return the pictures followed by their mirror images, and the labels of both."""
-    turned = labels.copy()
-    for name in _SIDED:  # limits are symmetric, so the mirror image has 1 - label
-        turned[:, LABELS.index(name)] = 1 - turned[:, LABELS.index(name)]
-    return np.concatenate([pixels, pixels[:, :, ::-1]]), np.concatenate([labels, turned])
 
 
 def trained(pixels: Pixels, labels: Array) -> Any:
