@@ -83,12 +83,9 @@ def made(place: Path, patch: pytest.MonkeyPatch) -> Path:
         shutil.copy(CLONE / "data" / table, place / "project" / "data")
     for name in ("01_first", "02_second"):
         notebook(name, *tiny(name))
-    profile("quick", "about: Small.\nparameters:\n  01_first: {seed: 3}\n")
+    profile = place / "project" / "data" / "profiles" / "quick.yml"
+    profile.write_text("about: Small.\nparameters:\n  01_first: {seed: 3}\n")
     return place / "project"
-
-
-def profile(name: str, text: str) -> None:
-    (project_dir() / "data" / "profiles" / f"{name}.yml").write_text(text)
 
 
 def tally(apart: Path) -> dict[str, int]:
