@@ -51,7 +51,7 @@ sys.stderr.write("x")
 
 
 def test_keras_comes_when_asked_for_without_a_line_and_with_the_same_numbers_as_for_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
     """Also where its settings are those of another course."""
     home = tmp_path / "keras"
@@ -59,8 +59,7 @@ def test_keras_comes_when_asked_for_without_a_line_and_with_the_same_numbers_as_
     settings = {"backend": "jax", "floatx": "bfloat16", "image_data_format": "channels_first"}
     (home / "keras.json").write_text(json.dumps(settings | {"epsilon": 0.1}))
     variables = {"KERAS_BACKEND": "jax", "KERAS_MAX_EPOCHS": "1", "KERAS_HOME": str(home)}
-    exec(TRAINED, {})
-    plain = capsys.readouterr().out
+    plain = run(TRAINED, KERAS_HOME=str(tmp_path / "none")).stdout
     assert plain.startswith("float32 ")
     done = run(IMPORTED + TRAINED, **variables)
     assert (done.stdout, done.stderr) == (f"False\n{plain}", "x")
