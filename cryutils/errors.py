@@ -62,10 +62,3 @@ def _is_shown(character: str) -> bool:
     # `isprintable` excludes all spaces except " ", and the joiners of letters and emoji.
     is_joiner = character in "\u200c\u200d"
     return character.isprintable() or is_joiner or unicodedata.category(character) == "Zs"
-
-
-def require_counts(settings: object, *names: str) -> None:
-    """Raise InputError for the first of the attributes `names` of `settings` that is below 1."""
-    for name in names:
-        if getattr(settings, name) < 1:
-            raise InputError(f"{name}={getattr(settings, name)}: give 1 or more.")

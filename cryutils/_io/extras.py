@@ -13,11 +13,6 @@ class MissingExtra(InputError):
     """A package of an extra is not installed; the message names the extra."""
 
 
-def command(extra: str) -> str:
-    """Return the command that installs `extra`."""
-    return f"pip install 'cryutils[{extra}]'"
-
-
 def is_installed(package: str) -> bool:
     """Return whether `package` can be found. It is not imported."""
     return find_spec(package) is not None
@@ -33,4 +28,6 @@ def packages() -> list[str]:
 def require(package: str, extra: str, purpose: str) -> None:
     """Raise MissingExtra if `package`, part of `extra` and needed for `purpose`, is missing."""
     if not is_installed(package):
-        raise MissingExtra(f"{purpose} needs the extra [{extra}]; install it with: {command(extra)}")
+        raise MissingExtra(
+            f"{purpose} needs the extra [{extra}]; install it with: pip install 'cryutils[{extra}]'"
+        )

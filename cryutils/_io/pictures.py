@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cryutils._io import extras
 from cryutils._io.paths import check_file
 from cryutils.errors import InputError
 
@@ -55,7 +54,7 @@ def read(path: str | os.PathLike[str]) -> Pixels:
         if path.suffix.lower() in (".heic", ".heif", ".hif") and not reads_heic():
             raise InputError(
                 f"{path}: this is a HEIC picture, as iPhones take them; save it as JPEG, or install"
-                f" the extra [heic]: {extras.command('heic')}."
+                f" the extra [heic]: pip install 'cryutils[heic]'."
             ) from error
         raise InputError(f"{path}: this picture can't be decoded; is it damaged?") from error
 

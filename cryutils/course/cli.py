@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crydecode.commands import log, users
 from cryutils._io import extras
 from cryutils._io.media import RECORDINGS
 from cryutils._io.paths import other_kind, outputs_dir, project_dir, resolve, writing
@@ -53,10 +52,6 @@ SCOREBOARD = "notebooks/14_scoreboard.ipynb"  # of a run
 @click.version_option(package_name="cryutils")
 def cryutils() -> None:
     """Rebuild two published infant-cry classifiers and measure what they can do."""
-
-
-cryutils.add_command(users)
-cryutils.add_command(log)
 
 
 # Running notebooks
@@ -311,9 +306,6 @@ def _print_audit(result: Audit) -> None:
         say(note)
     if gaps.empty:
         say("No model has different answers to the same clips with both splits.")
-
-
-# Corpora
 
 
 @cryutils.group(epilog="Example: cryutils data fetch donateacry")
@@ -604,9 +596,6 @@ def serve(
         application.run(app, sockets, **tls)
 
 
-# Errors and signals
-
-
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)  # which end this process
 
 
@@ -625,6 +614,10 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    from crydecode.commands import log, users
+
+    cryutils.add_command(users)
+    cryutils.add_command(log)
     try:
         # Notebooks run in their own folder; paths are relative to where the command was started.
         os.environ.setdefault("CRYUTILS_START_DIR", str(Path.cwd()))

@@ -82,9 +82,6 @@ class Job:
 Compute = Callable[[Job], tuple[Path, str, float]]  # executes a notebook, as `execute`
 
 
-# What the course has
-
-
 def contents() -> list[dict[str, Any]]:
     """Return the rows of `notebooks/contents.yml`, the notebooks in reading order."""
     extras.require("yaml", "course", "the list of notebooks")
@@ -123,9 +120,6 @@ def chosen(texts: Iterable[str]) -> dict[str, Path]:
         if sources.setdefault(names[0], source) != source:
             raise InputError(f"{text}: another {names[0]} is chosen; run it by itself, with --name.")
     return sources
-
-
-# What a run does
 
 
 def plan(
@@ -278,9 +272,6 @@ def versions(project: Path) -> dict[str, str]:
             output = subprocess.run(describe, cwd=project, capture_output=True, check=True)
             numbers["commit"] = output.stdout.decode().strip()
     return numbers
-
-
-# Executing notebooks
 
 
 def run(
@@ -455,9 +446,6 @@ def _stored(job: Job, earlier: Sequence[Future[str]], compute: Compute, storing:
         raise OSError(errno.ENOSPC, full, f"{job.name}: {error}")
     path = files.get("notebook" if seconds else "log")  # 0: its process ended early
     return f"{error} (see {path})" if path else error
-
-
-# One notebook in its own process
 
 
 def execute(

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cryutils._io.cache import cached
-from cryutils.errors import InputError, require_counts
+from cryutils.errors import InputError
 from cryutils.models.backend import keras as _keras
 from cryutils.models.backend import seeded
 from cryutils.models.inputs import Examples, Indices, by_clip
@@ -64,7 +64,9 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require_counts(self, "epochs", "batch_size", "patience")
+        for name in ("epochs", "batch_size", "patience"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)}: give 1 or more.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,4 +4,4 @@ from . import palette
 from .audio import cepstrogram, spectrogram, waveform
 from .models import decisions, learning_curves, model_scores, pictures
 from .palette import NAMES
-from .scores import confusion, png, save, scoreboard, source, style
+from .scores import confusion, save, source, style

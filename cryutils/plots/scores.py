@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,9 +21,6 @@ from PIL.PngImagePlugin import PngInfo
 from cryutils._io.paths import writing
 from cryutils._io.pictures import few_colours
 from cryutils.claims.records import run_dir
-from cryutils.claims.tables import METRICS, WITHOUT_SOUND
-from cryutils.plots.models import scores_by_split
-from cryutils.plots.palette import COLOURS, SPLITS
 
 # Fonts of systems and of Debian's packages for scripts that DejaVu Sans lacks.
 _OTHER_SCRIPTS = r"Sans (CJK|KR|SC|Devanagari)|NanumGothic$|SD Gothic|PingFang|Malgun|YaHei|Zen Hei"
@@ -106,54 +102,16 @@ def save(figure: Figure, key: str, data: str, *, caption: str) -> None:
     from IPython.display import display
 
     source(figure, data)
-    with writing(run_dir() / "figures" / f"{key}.png") as part:
-        part.write_bytes(png(figure, caption))
+    chunks = PngInfo()
+    chunks.add_itxt("Description", caption)
+    drawn = io.BytesIO()
+    # Compress only once the colours are reduced.
+    figure.savefig(drawn, bbox_inches="tight", pil_kwargs={"compress_level": 0})
+    with writing(run_dir() / "figures" / f"{key}.png") as part, Image.open(drawn) as picture:
+        few_colours(picture).save(part, "PNG", pnginfo=chunks, dpi=picture.info.get("dpi"))
     if get_ipython():
         display(figure, metadata={"image/png": {"alt": caption}})
         plt.close(figure)  # or the notebook shows it a second time
-
-
-def png(figure: Figure, caption: str) -> bytes:
-    """Return `figure` as a PNG file with few colours, which contains its caption."""
-    chunks = PngInfo()
-    chunks.add_itxt("Description", caption)
-    drawn, small = io.BytesIO(), io.BytesIO()
-    # Compress only once the colours are reduced.
-    figure.savefig(drawn, bbox_inches="tight", pil_kwargs={"compress_level": 0})
-    with Image.open(drawn) as picture:
-        few_colours(picture).save(small, "PNG", pnginfo=chunks, dpi=picture.info.get("dpi"))
-    return small.getvalue()
-
-
-def scoreboard(board: pd.DataFrame) -> Figure:
-    """Draw each printed accuracy: published, measured, and that of the most common class.
-
-    Bars are 95 % intervals over infants. If nothing was printed, all models are drawn.
-    board: rows of `claims.tables.scores` on one corpus.
-    """
-    models = board[~board.name.isin(WITHOUT_SOUND) & (board.metric == "accuracy")]
-    printed = models.published.notna()
-    rows = _under_headings(models[printed] if printed.any() else models)
-    fig, ax = plt.subplots(figsize=(8, 0.32 * len(rows) + 1), layout="constrained")
-    heights = scores_by_split(rows, ax, SPLITS, apart=0.28)
-    look: dict[str, Any] = {"color": COLOURS["published"], "ms": 5, "mfc": "none", "mew": 1.4}
-    ax.plot(rows.published, heights, "D", label="published", **look)
-    look = {"color": COLOURS["chance"], "ms": 13, "mew": 1.6, "zorder": 1}
-    ax.plot(rows.commonest, heights, "|", label="most common class", **look)
-    for label, is_heading in zip(ax.get_yticklabels(), rows.model.isna(), strict=True):
-        label.set_fontweight("bold" if is_heading else "normal")
-    ax.set(xlim=(0, 1.03), xlabel=METRICS["accuracy"])  # a mark at 1 is drawn whole
-    fig.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4)
-    return fig
-
-
-def _under_headings(models: pd.DataFrame) -> pd.DataFrame:
-    """Return rows of a scoreboard by model, below an empty row with their table and group."""
-    parts = []
-    for (table, group), rows in models.groupby(["table", "group"], sort=False):
-        heading = pd.DataFrame({"table": [table]}, index=[f"{table}: {group}"])
-        parts += [heading, rows.set_index(rows.model)]
-    return pd.concat(parts) if parts else models.set_index(models.model)
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes) -> Axes:

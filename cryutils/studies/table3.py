@@ -88,19 +88,6 @@ class Streams:
             return self.corpus.take(self.clip), np.arange(len(self))
         return self.corpus, self.clip
 
-    def side_by_side(self, patch: int) -> Array:
-        """Return all streams frame by frame, float32 (windows, frames in whole patches, n).
-
-        A frame has the coefficients of every sound stream, then its part of the window's mean
-        embedding. A patch of `patch` frames contains that embedding once.
-        """
-        frames = min(w.shape[1] for w in self.windows.values()) // patch * patch
-        parts = [window[:, :frames] for window in self.windows.values()]
-        if self.faces is not None:
-            filled = np.pad(self.faces, ((0, 0), (0, -self.faces.shape[1] % patch)))
-            parts.append(np.tile(filled.reshape(len(self), patch, -1), (1, frames // patch, 1)))
-        return np.concatenate(parts, axis=2, dtype=np.float32)
-
 
 def gather(
     corpus: Corpus,

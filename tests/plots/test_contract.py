@@ -41,12 +41,11 @@ FIGURES: dict[str, tuple[tuple[Any, ...], bool, dict[str, Any]]] = {
     "decisions": (({"sound": SHARES}, ["hungry", "pain"]), True, {"step_s": 0.5}),
     "learning_curves": ((HISTORY,), True, {"best": [2]}),
     "model_scores": ((SCORES.set_index(["model", "split"]),), True, {"chance": 0.25}),
-    "scoreboard": ((BOARD.assign(published=0.5, commonest=0.3, **ABOUT),), False, {}),
     "spectrogram": ((LEVEL,), True, {"sr": SR, "hop_length": HOP}),
     "waveform": ((TONE,), True, {"sr": SR}),
 }
 # Pictures have titles alone; the others are no figures, but the parts of all.
-OTHERS = {"pictures", "png", "save", "source", "style"}
+OTHERS = {"pictures", "save", "source", "style"}
 
 
 @pytest.fixture(autouse=True)
@@ -111,22 +110,3 @@ def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart) -> None
         assert picture.info["Description"] == "How “loud” each clip is."
         assert picture.mode == "P", "256 colours, a third of the size"
         assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
-
-
-def test_a_scoreboard_has_a_row_for_each_printed_accuracy_under_headings() -> None:
-    about = {"table": "Paper A, Table 3", "metric": "accuracy", "random": 0.6, "leak_free": 0.4}
-    about |= {f"{split}_{end}": about[split] for split in plots.NAMES for end in ("low", "high")}
-    models = {"group": ["one pair", "all", "all"], "model": ["ensemble", "ensemble", "other"]}
-    models |= {"published": [0.9, 0.8, np.nan], "commonest": [0.5, 0.3, 0.3]}
-    board = pd.DataFrame(models).assign(name=models["model"], **about)
-    others = [board.assign(name="majority"), board.assign(metric="balanced_accuracy")]
-    (ax,) = plots.scoreboard(pd.concat([board, *others])).axes
-    labels = {label.get_text(): label.get_fontweight() for label in ax.get_yticklabels()}
-    headings = ("Paper A, Table 3: one pair", "Paper A, Table 3: all")
-    assert labels == dict.fromkeys(headings, "bold") | {"ensemble": "normal"}
-    lines = {line.get_label(): line.get_xdata() for line in ax.lines}
-    drawn = {name: [x for x in xs if not np.isnan(x)] for name, xs in lines.items()}
-    expected = {"random split": [0.6, 0.6], "leak-free": [0.4, 0.4], "published": [0.9, 0.8]}
-    assert drawn == expected | {"most common class": [0.5, 0.3]}
-    (unpublished,) = plots.scoreboard(board.assign(published=np.nan)).axes
-    assert unpublished.get_yticklabels()[-1].get_text() == "other", "all models if nothing was printed"

@@ -107,15 +107,6 @@ def test_a_row_has_the_windows_and_frames_of_its_states(windows: Streams) -> Non
     assert len(units) == len(row) and unit.tolist() == list(range(len(row)))
 
 
-def test_patches_of_all_inputs_hold_each_input_s_patches_and_the_picture_once(windows: Streams) -> None:
-    whole = windows.side_by_side(4)
-    for name, columns in (("mfcc", slice(0, 3)), ("stft", slice(3, 8))):
-        assert (whole[..., columns] == windows.windows[name]).all()
-    picture = whole[..., 8:].reshape(len(windows), 2, -1)
-    assert (picture[..., :7] == windows.faces[:, None]).all() and (picture[..., 7:] == 0).all()
-    assert windows.side_by_side(3).shape[1] == 6, "whole patches"
-
-
 # Differences
 
 
