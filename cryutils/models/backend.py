@@ -29,7 +29,7 @@ def keras() -> Any:
     """Return Keras, imported without the start-up messages of TensorFlow's C++ code.
 
     Each operation uses one thread (or TF_NUM_INTRAOP_THREADS), so that results do not depend on the
-    number of cores. Other settings of Keras, in the environment or in keras.json, have no effect.
+    number of cores. Keras' other settings have no effect unless it has been imported before.
 
     Returns
     -------
