@@ -55,7 +55,10 @@ def command_lines(text: str) -> Iterator[str]:
                 yield typed
 
 
-def examples(group: click.Group = cli.cryutils) -> Iterator[str]:
+COMMANDS = cli.commands()
+
+
+def examples(group: click.Group = COMMANDS) -> Iterator[str]:
     """Yield the examples in the help of `group` and of every command below it."""
     for name in group.list_commands(click.Context(group)):
         command = group.commands[name]
@@ -72,9 +75,9 @@ LINES = sorted(
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_documented_command_has_its_options(line: str) -> None:
-    command: click.Command = cli.cryutils
+    command: click.Command = COMMANDS
     words = shlex.split(re.split(r" [|>] ", line)[0])[1:]
-    context = click.Context(cli.cryutils, info_name="cryutils")
+    context = click.Context(COMMANDS, info_name="cryutils")
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         name = words.pop(0)
         assert name in command.list_commands(context), f"no command {name}"
@@ -89,7 +92,7 @@ def test_a_documented_command_has_its_options(line: str) -> None:
 def test_readers_find_every_command() -> None:
     text = README + (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     named = set(re.findall(r"(?:`|^|/)cryutils ([a-z]+)", text, flags=re.MULTILINE))
-    assert named == set(cli.cryutils.list_commands(click.Context(cli.cryutils)))
+    assert named == set(COMMANDS.list_commands(click.Context(COMMANDS)))
 
 
 def test_documents_name_only_make_targets_that_exist() -> None:

@@ -54,7 +54,14 @@ def cryutils() -> None:
     """Rebuild two published infant-cry classifiers and measure what they can do."""
 
 
-# Running notebooks
+def commands() -> click.Group:
+    """Return the group of all commands, with those of the application."""
+    from crydecode.commands import log, users
+
+    cryutils.add_command(users)
+    cryutils.add_command(log)
+    return cryutils
+
 
 _VALUE = "Set a parameter in each notebook that has it; a list is JSON."
 _WAIT = "With --scheduler: how long to wait once no worker is left (default: 600)."
@@ -208,9 +215,6 @@ def _copy_course(folder: str) -> list[str]:
             same.append(str(copy))
     say(f"The course is in {folder}.")
     return same
-
-
-# Claims and audits
 
 
 @cryutils.command(epilog="Example: cryutils claims --run reference/judged")
@@ -614,17 +618,13 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    from crydecode.commands import log, users
-
-    cryutils.add_command(users)
-    cryutils.add_command(log)
     try:
         # Notebooks run in their own folder; paths are relative to where the command was started.
         os.environ.setdefault("CRYUTILS_START_DIR", str(Path.cwd()))
         for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:  # as in a shell's background job
                 signal.signal(number, _stop)
-        code = cryutils.main(arguments, prog_name="cryutils", standalone_mode=False)
+        code = commands().main(arguments, prog_name="cryutils", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as asked:
         click.echo(asked.format_message())
         sys.exit(0)

@@ -35,7 +35,10 @@ PASSWORD = "correct horse"
 NOON = pd.Timestamp("2026-11-22T12:00Z").timestamp()
 
 
-def commands(group: click.Group = cli.cryutils, *names: str) -> Iterator[tuple[str, ...]]:
+COMMANDS = cli.commands()
+
+
+def commands(group: click.Group = COMMANDS, *names: str) -> Iterator[tuple[str, ...]]:
     yield names
     for name in group.list_commands(click.Context(group)):
         subcommand = group.commands[name]
