@@ -10,7 +10,7 @@ COURSE := .venv/.installed-course
 SITE := .venv/.installed-site
 EVERYTHING := .venv/.installed-everything
 
-.PHONY: help lab run docs test suite cells test-all test-colab lint links notebooks figures release clean
+.PHONY: help lab run docs test suite cells test-all test-colab lint links notebooks figures owner release clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -100,6 +100,9 @@ notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store 
 
 figures: $(EVERYTHING)  ## Fill the tables of docs from outputs/reference, and copy two figures from notebooks
 	$(BIN)/python tools/figures.py
+
+owner:  ## Write the owner on GitHub into every link, and check them: make owner NAME=...
+	@$(PYTHON) tools/owner.py "$(NAME)"
 
 test-colab: $(COLAB)/.installed  ## Run the notebooks and their widgets with Colab's versions
 	CRYUTILS_TEST_FRONTEND=classic $(COLAB)/bin/python -m pytest $(PARALLEL) tests/notebooks/test_colab.py \

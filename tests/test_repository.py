@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import owner
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -56,6 +58,22 @@ def test_constraints_fix_every_dependency_within_its_range() -> None:
     assert len(fixed) == len(pins)
     for name, specifier in declared().items():
         assert specifier.contains(fixed[name], prereleases=True), name
+
+
+def test_the_owner_is_written_into_every_link_and_the_links_are_checked(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    for name in ("README.md", "CITATION.cff", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    links = owner.write(tmp_path, "octo-cat")
+    text = "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.*"))
+    assert links == text.count("octo-cat/cryutils") and "/OWNER/" not in text
+    assert owner.write(tmp_path, "OWNER") == links, "a fork writes its own name"
+    (tmp_path / "notebooks" / "00_start_here.ipynb").unlink()
+    with pytest.raises(ValueError, match=r"README\.md: its link leads to notebooks/00_start"):
+        owner.write(tmp_path, "octocat")
+    for name in ("", "an owner", "-x"):
+        with pytest.raises(ValueError, match="give the owner's name on GitHub"):
+            owner.write(tmp_path, name)
 
 
 def test_registry_names_each_file_with_sha256_and_size() -> None:

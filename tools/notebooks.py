@@ -11,7 +11,7 @@
 NAME is a notebook's name or an unambiguous beginning of it, such as 03. `refresh` runs each
 notebook with its embedded parameters, as `nbval` does in the tests; those on DonateACry need its
 recordings in `CRYUTILS_DATA_DIR`. Real recordings are drawn in the stored outputs, never kept.
-`Repository` in `pyproject.toml` is the address in all links.
+`Repository` in `pyproject.toml` is the address in all links; `make owner NAME=...` changes it.
 
 CONTRIBUTING.md describes exercises, checks, solutions and quizzes.
 """
@@ -24,7 +24,6 @@ import io
 import itertools
 import os
 import re
-import shutil
 import tempfile
 import tomllib
 from pathlib import Path
@@ -48,11 +47,14 @@ REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["projec
 SETUP = f"""#@title Setup
 import importlib.util
 import sys
+from pathlib import Path
 
 if importlib.util.find_spec("cryutils") is None:
     if "google.colab" not in sys.modules:
         raise SystemExit("not installed: run `pip install -e '.[course]'` in your clone.")
     !test -d /content/course || git clone --quiet --depth 1 {REPOSITORY} /content/course
+    if not Path("/content/course").is_dir():
+        raise SystemExit("the course was not downloaded: check the address above and the network.")
     %cd /content/course/notebooks
     %pip install --quiet -e '..[course]'
     sys.path.append("/content/course")
@@ -204,7 +206,7 @@ def main(arguments: list[str] | None = None) -> None:
         if len(chosen.names) != 1:
             parser.error(f"{chosen.command}: give one folder.")
         folder = Path(chosen.names[0])
-        shutil.copytree(ROOT / "notebooks" / "quiz", folder / "quiz", dirs_exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for path in course.notebooks().values():
             edition(path, folder, solved=chosen.command == "solved")
         return

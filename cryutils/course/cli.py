@@ -181,7 +181,7 @@ def write_report(run: Path) -> Path:
 def lab(arguments: tuple[str, ...]) -> None:
     """Copy the course to the folder DIR, and open it in JupyterLab.
 
-    Notebooks, quizzes and solutions that DIR does not have are copied (default: the folder course).
+    Notebooks and solutions that DIR does not have are copied (default: the folder course).
     Those that you have changed stay as they are. Without JupyterLab, they are only copied.
     """
     folder, options = "course", list(arguments)
@@ -206,7 +206,7 @@ def copy_notebooks(folder: str) -> None:
 def _copy_course(folder: str) -> list[str]:
     """Copy what a folder lacks of the course; return its notebooks that are as in the course."""
     home, same = project_dir() / "notebooks", []
-    for source in (*home.glob("*.ipynb"), *home.glob("quiz/*.json"), *home.glob("solutions/*.py")):
+    for source in (*home.glob("*.ipynb"), *home.glob("solutions/*.py")):
         copy = resolve(folder) / source.relative_to(home)
         if not copy.exists():
             with writing(copy) as part:

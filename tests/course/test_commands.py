@@ -249,7 +249,6 @@ def test_lab_opens_the_missing_notebooks_as_trusted_ones(
     copies = {path.stem: path.read_bytes() for path in Path.cwd().glob("*.ipynb")}
     sources = {name: path.read_bytes() for name, path in course.notebooks().items()}
     assert copies == sources | {"03_feature_validation": b"mine"}
-    assert Path("quiz", "03b_a_network_learns.json").is_file()
     assert Path("solutions", "03b_a_network_learns.py").is_file()
     first = nbformat.read("00_start_here.ipynb", as_version=4)
     assert NotebookNotary(data_dir=str(apart / "jupyter")).check_signature(first)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import runpy
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -62,6 +65,20 @@ def code_of(notebook: nbformat.NotebookNode) -> str:
     """Return the code of all cells; IPython turns lines with `!` and `%` into Python."""
     sources = [c.source for c in notebook.cells if c.cell_type == "code"]
     return "".join(map(TransformerManager().transform_cell, sources))
+
+
+def test_no_path_depends_on_the_working_folder(notebook) -> None:
+    texts = [node.value for node in ast.walk(ast.parse(code_of(notebook))) if isinstance(node, ast.Constant)]
+    texts = [text for text in texts if isinstance(text, str) and len(text) < 200]
+    assert not [text for text in texts for folder in (ROOT, ROOT / "notebooks") if (folder / text).is_file()]
+    assert not [text for text in texts if text.startswith(("./", "../"))]
+
+
+def test_plain_papermill_runs_a_notebook_from_the_root(tmp_path: Path) -> None:
+    words = f"-m papermill notebooks/14_scoreboard.ipynb {tmp_path}/out.ipynb -p seed 1".split()
+    environment = os.environ | {"CRYUTILS_RUN_DIR": str(tmp_path / "run")}
+    subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, check=True, capture_output=True)
+    assert (tmp_path / "run" / "results" / "14_scoreboard.json").is_file()
 
 
 def test_results_name_their_notebook(notebook) -> None:
@@ -121,7 +138,8 @@ def test_a_quiz_has_one_right_answer_and_feedback_for_each(path: Path) -> None:
         assert question["type"] == "multiple_choice" and len(answers) >= 2
         assert [answer["correct"] for answer in answers].count(True) == 1
         assert all(answer["feedback"] for answer in answers)
-    assert f'display_quiz("quiz/{path.name}")' in code_of(read(path.stem))
+    last = [cell.source for cell in read(path.stem).cells if cell.cell_type == "code"][-1]
+    assert f'display_quiz(f"{{project_dir()}}/notebooks/quiz/{path.name}")' in last, "after all results"
 
 
 def test_committed_clean_and_executed(notebook) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import runpy
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 import numpy as np
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 from PIL import Image
 
@@ -55,6 +58,17 @@ def test_clean_keeps_tags_and_pictures_and_drops_views_and_stderr() -> None:
     assert [o.get("text") for o in clean_cell.outputs] == ["lesson", None, None]
     assert list(clean_cell.outputs[1].data) == ["text/plain"]
     assert list(clean_cell.outputs[2].data) == ["image/png"]
+
+
+def test_a_setup_cell_whose_clone_fails_ends_with_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    magics: list[str] = []
+    shell = SimpleNamespace(system=magics.append, run_line_magic=lambda *words: magics.extend(words))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "google.colab", shell)
+    monkeypatch.setattr(Path, "is_dir", lambda path: False)
+    with pytest.raises(SystemExit, match="the course was not downloaded: "):
+        exec(TransformerManager().transform_cell(tool.SETUP), {"get_ipython": lambda: shell})
+    assert len(magics) == 1 and "git clone" in magics[0]
 
 
 def test_a_wrong_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
