@@ -107,14 +107,17 @@ def log_show(infant: str) -> None:
 def log_export(target: str, infant: str | None, readings: bool) -> None:
     """Write the diary to a CSV or Parquet file, or to MongoDB: cries, feeds and sleep.
 
-    A second export to MongoDB updates the first.
+    MongoDB also gets the names of users and infants and every correction, but no password. A second
+    export to MongoDB updates the first.
     """
     with opened() as store:
         from crydecode.store import transfer
 
         logs = store.infants() if infant is None else [store.infant(infant)]
-        n = transfer.export(logs, target, "readings" if readings else "diary")
-        say(f"{n} {'readings' if readings else 'lines of the diary'} were exported.")
+        users = store.users.names() if infant is None else []
+        n = transfer.export(logs, target, "readings" if readings else "diary", users)
+        what = "readings" if readings else "lines of the diary"
+        say(f"{n} {'documents' if target.startswith(transfer.MONGODB) else what} were exported.")
 
 
 @log.command("purge", epilog="Example: cryutils log purge --before 2026-06-01")

@@ -66,6 +66,14 @@ class Log:
             for row in self._rows(connection, query.order_by(reading.time, reading.session)):
                 yield row | {"infant": self.name}
 
+    def said(self) -> Iterator[Row]:
+        """Yield corrections and notes in order of time: rows of the table, with the infant's name."""
+        said = tables.SAID.c
+        query = sa.select(tables.SAID).where(said.infant == self.id)
+        with self._begin() as connection:
+            for row in self._rows(connection, query.order_by(said.start, said.made)):
+                yield row | {"infant": self.name}
+
     def lines(self, since: float | None = None, until: float | None = None) -> list[Line]:
         """Return the diary's lines from `since` to before `until`, where cries begin and end."""
         reading, said = tables.READINGS.c, tables.SAID.c

@@ -1,6 +1,6 @@
 """Export of the diary or of all readings to a CSV or Parquet file or to MongoDB: `export`.
 
-Paper B's Figure 6 shows the log in MongoDB Compass.
+Paper B's Figure 6 shows user data in MongoDB Compass, so the copy there also has users and infants.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from crydecode.diary import CRY
+from crydecode.diary import CRY, MISSED
 from crydecode.store.database import Row, shown
 from crydecode.store.log import PARTS, Log
 from cryutils._io import extras
@@ -31,23 +31,23 @@ _TYPES = dict.fromkeys(("start", "stop", "time"), "datetime64[us, UTC]") | {"ses
 _TYPES |= dict.fromkeys(("cried_minutes", "probability", "cry"), "float64")  # all others are texts
 _AT_ONCE = 50_000  # rows as Python objects
 _WAIT_MS = 5000  # for a MongoDB server
+MONGODB = ("mongodb://", "mongodb+srv://")
 
 
-def export(logs: Sequence[Log], target: str, kind: Content) -> int:
+def export(logs: Sequence[Log], target: str, kind: Content, users: Sequence[str] = ()) -> int:
     """Write the diary or all readings of infants to a file or to MongoDB; return how many rows.
 
-    target: a file that ends in .csv (local times) or .parquet (UTC), or mongodb://HOST/DATABASE,
-    whose collection is called as `kind` and has UTC; an earlier export of the same infants is
-    replaced there. Only a cry has a `stop`, an answer and `cried_minutes`, without its pauses; a
-    missed cry and a note, such as "fed", have a `start`. Parts of a reading are JSON.
+    target: a file that ends in .csv (local times) or .parquet (UTC), or mongodb://HOST/DATABASE
+    (UTC), which also gets the names of `users`; see `_to_mongodb`. Only a cry has a `stop`, an
+    answer and `cried_minutes`, without its pauses; a missed cry and a note, such as "fed", have a
+    `start`. Parts of a reading are JSON.
 
     A file is either complete or absent, and only its owner may read it. Raises InputError,
     without a password in the message, for another target and a server that can't be reached.
     """
-    rows = _rows(logs, kind)
-    if target.startswith(("mongodb://", "mongodb+srv://")):
-        return _to_mongodb(target, kind, [log.name for log in logs], rows)
-    path = resolve(target)
+    if target.startswith(MONGODB):
+        return _to_mongodb(target, kind, logs, users)
+    rows, path = _rows(logs, kind), resolve(target)
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise InputError(f"{path}: name a file that ends in .csv or .parquet.")
@@ -86,22 +86,39 @@ def _to_parquet(path: Path, columns: list[str], rows: Iterator[Row]) -> int:
     return len(table)
 
 
-def _to_mongodb(url: str, kind: Content, infants: list[str], rows: Iterator[Row]) -> int:
-    """Replace the infants' documents in a collection; the default database is `cryutils`."""
+def _to_mongodb(url: str, kind: Content, logs: Sequence[Log], users: Sequence[str]) -> int:
+    """Replace the documents of users and infants; return how many. Default database: `cryutils`.
+
+    Collections: users, infants, and either readings or episodes (cries with their answers),
+    corrections (each one, also of cries that nothing heard) and notes.
+    """
     extras.require("pymongo", "app", "an export to MongoDB")
     import pymongo
     from pymongo.errors import PyMongoError
 
+    content: dict[str, Iterator[Row]] = {
+        "users": ({"user": name} for name in users),
+        "infants": ({"infant": log.name, "number": log.id} for log in logs),
+    }
+    if kind == "readings":
+        content["readings"] = _rows(logs, kind)
+    else:
+        content["episodes"] = (row for row in _rows(logs, kind) if row["what"] == CRY)
+        content["corrections"] = _said(logs, of_cries=True)
+        content["notes"] = _said(logs, of_cries=False)
+    owners = {"user": list(users), "infant": [log.name for log in logs]}
     n = 0
     limits = {"serverSelectionTimeoutMS": _WAIT_MS, "connectTimeoutMS": _WAIT_MS}
     try:
         client: pymongo.MongoClient[Row] = pymongo.MongoClient(url, **limits)  # type: ignore[arg-type]
         with client:
-            collection = client.get_default_database("cryutils")[kind]
-            collection.delete_many({"infant": {"$in": infants}})
-            while documents := [_document(row) for row in islice(rows, _AT_ONCE)]:
-                collection.insert_many(documents)
-                n += len(documents)
+            for name, rows in content.items():
+                collection = client.get_default_database("cryutils")[name]
+                owner = "user" if name == "users" else "infant"
+                collection.delete_many({owner: {"$in": owners[owner]}})
+                while documents := [_document(row) for row in islice(rows, _AT_ONCE)]:
+                    collection.insert_many(documents)
+                    n += len(documents)
     except InputError:  # a ValueError, of the log
         raise
     except (PyMongoError, ValueError) as error:  # the message may quote a password
@@ -127,6 +144,15 @@ def _rows(logs: Sequence[Log], kind: Content) -> Iterator[Row]:
                 row |= {"state": line.state, "run": line.run}
                 row["probability"] = line.probability and round(line.probability, 4)
             yield row
+
+
+def _said(logs: Sequence[Log], *, of_cries: bool) -> Iterator[Row]:
+    """Yield what caregivers said and when: corrections with their state, or notes."""
+    for row in chain.from_iterable(log.said() for log in logs):
+        times = {name: _utc(row[name]) for name in ("start", "made")}
+        about = {"infant": row["infant"], "what": row["what"], **times}
+        if of_cries == (row["what"] in (CRY, MISSED)):
+            yield about | ({"stop": _utc(row["stop"]), "state": row["verdict"]} if of_cries else {})
 
 
 def _utc(time: float) -> datetime:

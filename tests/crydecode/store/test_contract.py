@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import mongomock
@@ -201,7 +202,9 @@ def test_a_kill_loses_no_saved_reading(url: str, kind: str, mia: Log, request: p
 # MongoDB, where mongomock stands in for a server
 
 
-def test_mongodb_shows_the_newest_diary(store: Store, mia: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mongodb_shows_users_infants_and_the_newest_diary(
+    store: Store, mia: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = mongomock.MongoClient()
     monkeypatch.setattr(pymongo, "MongoClient", lambda url, **_: server)
     max_ = store.add_infant("Max")
@@ -209,15 +212,33 @@ def test_mongodb_shows_the_newest_diary(store: Store, mia: Log, monkeypatch: pyt
         log.append(log.begin("judged"), cry(0, 5))
     mia.say(CRY, T, T + 5, "pain")
     mia.say("fed", T + 200, T + 200)
-    assert export([mia, max_], "mongodb://h/log", "diary") == 3
+    mia.say(MISSED, T + 300, T + 300, "tired")
+    assert export([mia, max_], "mongodb://h/log", "diary", store.users.names()) == 2 + 2 + 2 + 2 + 1
     mia.append(mia.begin("judged"), cry(-10, 0))
+    mia.say(CRY, T, T + 5, "hungry")
     for _ in range(2):
-        assert export([mia], "mongodb://h/log", "diary") == 2
-    documents = list(server.get_default_database("cryutils").diary.find().sort([("infant", 1), ("start", 1)]))
-    assert [each["what"] for each in documents] == ["cry", "cry", "fed"]
-    assert [documents[1][name] for name in ("state", "probability", "corrected")] == ["hungry", 0.75, "pain"]
-    assert documents[1]["cried_minutes"] == 0.25 and "stop" not in documents[2]
+        assert export([mia], "mongodb://h/log", "diary") == 1 + 1 + 3 + 1
+    copy = server.get_default_database("cryutils")
+    assert set(copy.list_collection_names()) == {"users", "infants", "episodes", "corrections", "notes"}
+    users = [{name: user[name] for name in user if name != "_id"} for user in copy.users.find()]
+    assert users == [{"user": "demo"}, {"user": "granny"}], "no hash, no login"
+    assert {(each["infant"], each["number"]) for each in copy.infants.find()} == {
+        (log.name, log.id) for log in (mia, max_)
+    }
+    episode, other = copy.episodes.find().sort("infant", -1)
+    assert [episode[name] for name in ("state", "probability", "corrected")] == ["hungry", 0.75, "hungry"]
+    assert (episode["infant"], episode["cried_minutes"], other["infant"]) == ("Mia", 0.25, "Max")
+    said = list(copy.corrections.find().sort([("start", 1), ("made", 1)]))
+    assert [(row["what"], row["state"]) for row in said] == [
+        (CRY, "pain"),
+        (CRY, "hungry"),
+        (MISSED, "tired"),
+    ]
+    note = copy.notes.find_one()
+    assert note["what"] == "fed" and note["start"] == datetime.fromtimestamp(T + 200, UTC).replace(
+        tzinfo=None
+    )
     for _ in range(2):
-        assert export([mia, max_], "mongodb://h/log", "readings") == 43
-    assert server.cryutils.readings.count_documents({}) == 43
-    assert server.cryutils.readings.find_one()["probabilities"] == HUNGRY
+        assert export([mia, max_], "mongodb://h/log", "readings") == 2 + 43
+    assert copy.readings.count_documents({}) == 43
+    assert copy.readings.find_one()["probabilities"] == HUNGRY
