@@ -86,8 +86,8 @@ test-all: lint  ## Run every test, also large ones, and every notebook with solv
 	ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest $(NBVAL) build/solved
 
 lint: $(EVERYTHING)  ## Check format, style, types, the order of imports and the dependencies
-	$(BIN)/ruff format --check cryutils crydecode docs/conf.py tests tools benchmarks
-	$(BIN)/ruff check cryutils crydecode docs/conf.py tests tools benchmarks
+	$(BIN)/ruff format --check cryutils crydecode docs/conf.py docs/device.py tests tools benchmarks
+	$(BIN)/ruff check cryutils crydecode docs/conf.py docs/device.py tests tools benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/deptry cryutils crydecode

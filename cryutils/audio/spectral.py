@@ -311,6 +311,20 @@ def dct_matrix(*, n_mfcc: int = N_MFCC, n_mels: int = N_MELS) -> npt.NDArray[np.
     return matrix
 
 
+def arrays(*, sr: int, n_fft: int, hop_length: int, n_mels: int, n_mfcc: int) -> dict[str, Any]:
+    """Return the numbers behind `mel_db` and `cepstrum`, for a device's own code (`docs/device.py`).
+
+    hann, bands, cosines: see `window`, `mel_filters` and `dct_matrix`. padding: for `np.pad`.
+    """
+    return {
+        "hann": window(n_fft),
+        "bands": mel_filters(sr=sr, n_fft=n_fft, n_mels=n_mels),
+        "cosines": dct_matrix(n_mfcc=n_mfcc, n_mels=n_mels),
+        "hop_length": hop_length,
+        "padding": [[0, 0], [n_fft // 2, n_fft // 2]],
+    }
+
+
 def summarise(features: Sequence[Array]) -> Array:
     """Return a vector for each clip, for classical models, float32 (clips, 2 * coefficients).
 

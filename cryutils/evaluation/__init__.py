@@ -2,6 +2,7 @@
 
 from .answers import (
     answers_table,
+    class_scores,
     clip_means,
     difference,
     group_rule,

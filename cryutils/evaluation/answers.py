@@ -11,7 +11,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from itertools import product
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,15 @@ from cryutils._io.parallel import process_map
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
-from cryutils.evaluation.intervals import NOT_DRAWN, Interval, Metric, auc_interval, interval, mean_interval
+from cryutils.evaluation.intervals import (
+    NOT_DRAWN,
+    ClassMetric,
+    Interval,
+    Metric,
+    auc_interval,
+    interval,
+    mean_interval,
+)
 from cryutils.evaluation.splits import Fold, Indices, Names, Split, class_indices, fold_seed, folds_of
 
 # Returns a row or an answer for each test clip, from positions of training and test clips.
@@ -327,7 +336,48 @@ def per_class(answered: pd.DataFrame) -> pd.DataFrame:
     return table.astype({"clips": int})
 
 
-def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "balanced_accuracy") -> Interval:
+def class_scores(answered: pd.DataFrame, rival: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return precision, recall and F1 of each class with 95 % intervals over infants.
+
+    Parameters
+    ----------
+    answered : DataFrame
+        Columns of `out_of_fold`, one model and split.
+    rival : DataFrame, optional
+        Of another model on the same clips; the values are then differences, as in `difference`.
+
+    Returns
+    -------
+    DataFrame
+        A row for each class (condition) and metric. Columns condition, metric, value, low, high, n
+        and n_infants. There is no interval if the class is that of one infant, or is predicted for
+        one infant or none.
+
+    Examples
+    --------
+    >>> from cryutils import load
+    >>> clips = load("synthetic", infants=8, clips_per_infant=2, duration_s=0.5, progress=False)
+    >>> answers = out_of_fold(lambda train, test: clips.labels[test], clips, split="random", folds=2)
+    >>> class_scores(answers).value.tolist() == [1.0] * 3 * len(clips.classes)
+    True
+    """
+    own, rows = answers(answered), list[dict[str, Any]]()
+    for (k, name), metric in product(enumerate(sorted({*answered.truth})), get_args(ClassMetric)):
+        if rival is None:
+            measured = interval(own.predicted, own.truth, own.infants, metric=metric, of=k)
+        else:
+            measured = difference(answered, rival, metric, of=name)
+        rows.append({"condition": name, "metric": metric, **measured.row()})
+    return pd.DataFrame(rows)
+
+
+def difference(
+    answered: pd.DataFrame,
+    rival: pd.DataFrame,
+    metric: Metric | ClassMetric = "balanced_accuracy",
+    *,
+    of: str | None = None,
+) -> Interval:
     """Return one model's score minus a rival's on the same clips, with its interval over infants.
 
     Parameters
@@ -336,7 +386,9 @@ def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "ba
         Columns of `out_of_fold`, one model and split each; the rival may be the same model with the
         other split.
     metric : str
-        "accuracy", "balanced_accuracy" or "macro_f1".
+        "accuracy", "balanced_accuracy" or "macro_f1"; "precision", "recall" or "f1" of a class.
+    of : str, optional
+        This class.
 
     Returns
     -------
@@ -368,7 +420,8 @@ def difference(answered: pd.DataFrame, rival: pd.DataFrame, metric: Metric = "ba
         raise InputError("a clip has several answers in a repeat; average its windows: clip_means")
     aligned = np.full((len(other.predicted), len(first.units)), NOT_DRAWN)
     aligned[:, place] = other.predicted
-    return interval(first.predicted, first.truth, first.infants, metric=metric, rival=aligned)
+    which = None if of is None else sorted({*answered.truth}).index(of)
+    return interval(first.predicted, first.truth, first.infants, metric=metric, of=which, rival=aligned)
 
 
 def with_scores(answered: pd.DataFrame, strengths: NDArray[np.floating[Any]]) -> pd.DataFrame:

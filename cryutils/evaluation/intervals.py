@@ -28,6 +28,7 @@ from cryutils.evaluation.splits import Fold, Names, class_indices, fold_numbers
 
 Array = NDArray[np.float64]
 Metric = Literal["balanced_accuracy", "accuracy", "macro_f1"]
+ClassMetric = Literal["precision", "recall", "f1"]  # of one class
 
 LEVEL = 0.95  # confidence of every interval
 NOT_DRAWN = -2  # in place of a prediction, if a repeat draws its own clips
@@ -239,7 +240,8 @@ def interval(
     y: Names,
     infants: Names,
     *,
-    metric: Metric = "balanced_accuracy",
+    metric: Metric | ClassMetric = "balanced_accuracy",
+    of: int | None = None,
     rival: NDArray[np.integer[Any]] | None = None,
 ) -> Interval:
     """Return the pooled out-of-fold score (a share), averaged over repeats, with its interval.
@@ -250,30 +252,35 @@ def interval(
     predicted: indices of the sorted classes, (repeats, clips) or (clips,); another number, such as
     -1 for no prediction, counts as wrong. If each repeat draws its own clips, `NOT_DRAWN` for the
     others; `n` is then the mean number of clips in a draw. y: true labels, or their class indices
-    (clips,). infants: one for each clip. rival: predictions of another model, perhaps with other
-    repeats; the score is then the first model's minus the rival's. Raises InputError if lengths
-    differ, or there is no such metric.
+    (clips,). infants: one for each clip. of: the class of a `ClassMetric`, its index. rival:
+    predictions of another model, perhaps with other repeats; the score is then the first model's
+    minus the rival's. Raises InputError if lengths differ, or there is no such metric.
     """
-    if metric not in get_args(Metric):
-        raise InputError(f"no interval for metric {metric!r}.{near_miss(metric, get_args(Metric))}")
+    known = get_args(Metric if of is None else ClassMetric)
+    if metric not in known:
+        raise InputError(f"no interval for metric {metric!r}.{near_miss(metric, known)}")
     sample = _clips([predicted] if rival is None else [predicted, rival], y, infants)
     tables = [_confusions(sample, answers) for answers in sample.answers]
     means = [table.mean(axis=0) for table in tables]
-    pairs = [_parts(mean, metric) for mean in means]
+    one = slice(None) if of is None else [of]
+    pairs = [_parts(mean, metric, one) for mean in means]
     clips = means[0].sum(axis=-1)  # of the truth, by infant and class
     about = round(clips.sum()), len(clips)
-    clips = clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips
-    value, *of_rival = (float(_score(mean.sum(axis=0), metric)) for mean in means)
+    clips = clips.sum(axis=-1, keepdims=True) if metric == "accuracy" else clips[:, one]
+    value, *of_rival = (float(_score(mean.sum(axis=0), metric, one)) for mean in means)
     value -= sum(of_rival)
     lone = np.flatnonzero((clips > 0).sum(axis=0) < 2)
     if len(lone):
-        which = "all clips come" if metric == "accuracy" else f"class {sample.names[lone[0]]!r} comes"
+        name = sample.names[lone[0] if of is None else of]
+        which = "all clips come" if metric == "accuracy" else f"class {name!r} comes"
         return _without_bounds(value, *about, f"{which} from one infant")
-    each = [_score(table.sum(axis=1), metric) for table in tables]
+    if any((n.sum(axis=0) == n.max(axis=0)).any() for _, n in pairs):
+        return _without_bounds(value, *about, "the class is predicted for one infant or none")
+    each = [_score(table.sum(axis=1), metric, one) for table in tables]
     if len(each) == 2 and each[0].shape == each[1].shape:  # repeats are paired
         each = [each[0] - each[1]]
     parts, df = pairs[0][0].shape[-1], part_degrees(clips)
-    weights, f1 = np.full(parts, 1 / parts), metric == "macro_f1"
+    weights, f1 = np.full(parts, 1 / parts), metric in ("macro_f1", "f1")
     if len(pairs) == 1:
         bounds = combined(*pairs[0], weights, df=df, f1=f1)
     else:
@@ -475,19 +482,19 @@ def _confusions(clips: _Clips, answers: NDArray[np.int64]) -> Array:
     return tables
 
 
-def _parts(confusions: Array, metric: Metric) -> tuple[Array, Array]:
-    """Return right answers and clips of each part, (..., parts): the classes, or all clips."""
+def _parts(confusions: Array, metric: Metric | ClassMetric, one: Any) -> tuple[Array, Array]:
+    """Return right answers and clips of each part, (..., parts): the classes in `one`, or all clips."""
     right = np.diagonal(confusions, axis1=-2, axis2=-1)
-    clips = confusions.sum(axis=-1)
+    clips, called = confusions.sum(axis=-1), confusions[..., :-1].sum(axis=-2)
     if metric == "accuracy":
         return right.sum(axis=-1, keepdims=True), clips.sum(axis=-1, keepdims=True)
-    if metric == "macro_f1":
-        clips = clips + confusions[..., :-1].sum(axis=-2) - right
-    return right, clips
+    if metric in ("macro_f1", "f1"):
+        clips = clips + called - right
+    return right[..., one], (called if metric == "precision" else clips)[..., one]
 
 
-def _score(confusions: Array, metric: Metric) -> Array:
+def _score(confusions: Array, metric: Metric | ClassMetric, one: Any) -> Array:
     """Return a score (...) from the confusions of all infants together."""
-    right, clips = _parts(confusions, metric)
+    right, clips = _parts(confusions, metric, one)
     share = np.divide(right, clips, out=np.zeros(right.shape), where=clips > 0)
-    return np.asarray((2 * share / (1 + share) if metric == "macro_f1" else share).mean(axis=-1))
+    return np.asarray((2 * share / (1 + share) if metric in ("macro_f1", "f1") else share).mean(axis=-1))

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from cryutils._io.paths import explain_write_errors, file_digest, outputs_dir, writing
 from cryutils.errors import InputError, near_miss
 from cryutils.models.export import NOTEBOOKS, Lite, at_temperature, read_card, write_card
+from cryutils.models.gate import Gate
 from cryutils.models.inputs import PictureInput, SoundInput
 
 Array = npt.NDArray[np.float32]
@@ -146,11 +147,14 @@ def open_model(model: str, run: Path) -> tuple[Part[SoundInput] | None, Part[Pic
 def export_model(model: str, *, run: str | Path | None = None, folder: Path | None = None) -> list[Path]:
     """Copy the networks of `model` as `<network>_float32.tflite` with their cards; return the paths.
 
-    run: as in `find_run`. folder: where to write; None: `export` in the run's folder. Raises
-    InputError for an unknown model or run, damaged files, or a folder that can't be written to.
+    With "cry2" also `gate.npz` (the cry gate) and `features.npz` (its input, the classes and the
+    temperatures), which `docs/device.py` runs. run: as in `find_run`. folder: where to write; None:
+    `export` in the run's folder. Raises InputError for an unknown model or run, damaged files, or a
+    folder that can't be written to.
     """
     source = find_run(model, run)
-    models, folder, paths = source / "models", folder or source / "export", []
+    models, folder, paths = source / "models", folder or source / "export", list[Path]()
+    arrays: dict[str, dict[str, Any]] = {"gate": {}, "features": {"networks": []}}
     for name in _networks(source, model):
         card, path = read_card(models, name), folder / f"{name}_float32.tflite"
         about = {key: card.get(key) for key in _SHARED}
@@ -160,6 +164,15 @@ def export_model(model: str, *, run: str | Path | None = None, folder: Path | No
                 shutil.copyfile(models / f"{name}.tflite", part)
             write_card(path.with_suffix(".json"), about)
         paths.append(path)
+        arrays["features"]["networks"].append(name)
+        arrays["features"] |= {f"temperature_{name}": card["temperature"], "classes": card["classes"]}
+        if name == "cry2":
+            arrays["gate"] = Gate.load().arrays()
+            arrays["features"] |= SoundInput(**card["input"]).arrays()
+    for name, content in arrays.items() if arrays["gate"] else ():
+        paths.append(folder / f"{name}.npz")
+        with writing(paths[-1]) as part, part.open("wb") as file:
+            np.savez(file, **content)
     return paths
 
 

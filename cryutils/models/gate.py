@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -129,6 +129,25 @@ class Gate:
         stored = json.loads(READY.read_text(encoding="utf-8"))
         networks = tuple((np.array(w), np.array(b), np.array(v), c) for w, b, v, c in stored["networks"])
         return cls(networks, stored["threshold"], stored["note"])
+
+    def arrays(self) -> dict[str, Any]:
+        """Return the gate for a device's own code, with lengths in samples, parts or windows."""
+        w, b, v, c = (np.array(each) for each in zip(*self.networks, strict=True))
+        settings = {"sr": SR, "n_fft": _N_FFT, "hop_length": _HOP, "n_mels": _N_MELS, "n_mfcc": _N_MFCC}
+        return {
+            **{"w": w, "b": b[:, None], "v": v[:, None], "c": c[:, None], "threshold": self.threshold},
+            **spectral.arrays(**settings),
+            "pitched": np.arange(_N_MELS)[_PITCHED],
+            "high_pass": np.fft.irfft(_highpass())[:_TAIL],
+            "size": round(WINDOW_S * SR),
+            "step": round(STEP_S * SR),
+            "pause": CRY_PAUSE_S / STEP_S,
+            "part": round(_PART_S * SR),
+            "context": round(_CONTEXT_S / _PART_S),
+            "above_db": _ABOVE_DB,
+            "quietest": 10 ** (QUIETEST_DB / 10),
+            "loud": 10 ** (_LOUD_DB / 10),
+        }
 
     def scores(self, x: Array, sr: int, *, newest: bool = False) -> Floats:
         """Return how much each window of a sound resembles a cry, 0 to 1, float64 (windows,).

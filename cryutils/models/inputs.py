@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cryutils._io.parallel import thread_map
+from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S, SILENCE_DB
 from cryutils.audio.spectral import (
     cepstrum,
@@ -181,6 +182,19 @@ class SoundInput:
     def hop(self) -> int:
         """Frames from the start of one window to that of the next."""
         return max(1, round(self.step_s * self.sr / self.hop_length))
+
+    def arrays(self) -> dict[str, Any]:
+        """Return the settings of "conditioned" mel levels and MFCCs for a device's own code."""
+        names = ("sr", "n_fft", "hop_length", "n_mels", "n_mfcc")
+        parts = {"mel": range(self.n_mels), "mfcc": range(self.n_mels, self.n_mels + self.n_mfcc)}
+        return {
+            **spectral.arrays(**{name: getattr(self, name) for name in names}),
+            "pre_emphasis": spectral.PRE_EMPHASIS,
+            "columns": [k for part in self.kind.split("+") for k in parts[part]],
+            "samples": round(self.window_s * self.sr),
+            "frames": self.frames,
+            "hop": self.hop,
+        }
 
     def starts_s(self, rows: int, samples: int | None = None) -> npt.NDArray[np.float64]:
         """Return the start times of a sound's `rows` windows in s, float64 (rows,).
