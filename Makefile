@@ -10,7 +10,7 @@ COURSE := .venv/.installed-course
 SITE := .venv/.installed-site
 EVERYTHING := .venv/.installed-everything
 
-.PHONY: help lab run docs test suite cells test-all test-colab lint links notebooks figures owner release clean
+.PHONY: help lab run docs test suite cells test-all test-colab lint links notebooks figures demo owner release clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -101,6 +101,10 @@ notebooks: $(EVERYTHING)  ## Execute the committed notebooks in place and store 
 figures: $(EVERYTHING)  ## Fill the tables of docs from outputs/reference, and copy two figures from notebooks
 	$(BIN)/python tools/figures.py
 
+demo: $(COURSE)  ## Train the small model of synthetic infants that `cryutils serve --demo` uses
+	CRYUTILS_OUTPUTS_DIR=build $(BIN)/cryutils run 04_cry2 05_image --name demo --fresh
+	cp build/demo/models/*.json build/demo/models/*.tflite cryutils/inference/demo/models
+
 owner:  ## Write the owner on GitHub into every link, and check them: make owner NAME=...
 	@$(PYTHON) tools/owner.py "$(NAME)"
 
@@ -129,7 +133,7 @@ release: $(EVERYTHING)  ## Build the sdist and the wheel in dist, and try the wh
 	test $$(du -sm $(TRIAL) | cut -f1) -le 450  # MB
 	$(call apart,cryutils audit $(CURDIR)/tests/data/table2_predictions.csv)
 	$(BIN)/uv pip install --quiet --python $(TRIAL) -c constraints.txt "$$(ls dist/*.whl)[course]"
-	$(call apart,cryutils run 00_start_here 14_scoreboard)
+	$(call apart,cryutils run 00_start_here 14_scoreboard && cryutils data film demo.mp4 && cryutils predict demo.mp4)
 	@echo "Ready to publish:" dist/*
 
 clean:  ## Remove environments, caches of tools and what runs wrote

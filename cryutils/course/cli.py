@@ -382,6 +382,19 @@ def data_describe(name: str, problems: bool) -> None:
     _list(corpus.problems().itertuples() if problems else ())
 
 
+@data.command("film", epilog="Example: cryutils data film demo.mp4")
+@click.argument("target", metavar="MP4")
+def data_film(target: str) -> None:
+    """Write the film of `cryutils serve --demo`, a synthetic infant, to the file MP4."""
+    extras.require("av", "course", "a film")
+    from crydecode.demo import make_film
+
+    if not target.lower().endswith(".mp4"):
+        raise InputError(f"{target}: give the file a name that ends with .mp4.")
+    make_film(resolve(target))
+    say(f"{target}: a synthetic infant; try `cryutils predict {shlex.quote(target)}`.")
+
+
 def _list(problems: Iterable[Any]) -> None:
     for problem in problems:
         say(f"{problem.kind}  {problem.item}: {problem.what}")
@@ -564,13 +577,11 @@ def serve(
     hosts, sockets = binding.hosts(place, names), binding.listen(host, port)
     if demo and (tls or not binding.is_local(sockets)):
         raise InputError("--demo: a demonstration is for this machine alone and needs no HTTPS.")
-    from cryutils.inference.trained_models import find_run, runs_with_models
+    from cryutils.inference.trained_models import DEMO, find_run
 
-    if demo and run is None and "quick" in [path.name for path in runs_with_models("full")]:
-        run = "quick"  # trained on infants of the program that makes the film
     folder = None
     try:
-        folder = find_run("full", run)
+        folder = DEMO if demo and run is None else find_run("full", run)
     except InputError as error:  # the page detects crying without them
         if demo or run is not None:
             raise

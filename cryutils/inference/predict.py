@@ -4,7 +4,7 @@ The cry gate finds the bursts of crying in a file. Paper B's sound and face mode
 windows and frames, and their answers are averaged (Paper B §3). Without usable sound, or without a
 face, the other model answers alone. A model trained on drawn faces answers for synthetic videos
 only. One trained on synthetic voices answers for every file, since a sound file has no mark of what
-made it. This is not a medical device.
+made it. The shipped model answers for films with the mark only. This is not a medical device.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from cryutils import audio, video
 from cryutils._io import media
 from cryutils.inference.readings import Kind, Reading, verdict
-from cryutils.inference.trained_models import Part, find_run, open_model
+from cryutils.inference.trained_models import DEMO, Part, find_run, open_model
 from cryutils.models import novelty
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, WINDOW_S, Gate, bursts
 from cryutils.models.inputs import SoundInput, picture_problem, sound_problem
@@ -34,6 +34,7 @@ Looks: TypeAlias = tuple[npt.NDArray[np.float64], Array]
 NO_MODEL = "this run has no model for it"
 TOO_QUIET = "too quiet to judge"
 DRAWN = "the face model was trained on drawn faces"
+DEMO_ONLY = "the demonstration's models answer for its synthetic infants only; train some: `cryutils run`"
 
 
 class Answer(NamedTuple):
@@ -80,6 +81,8 @@ class Predictor:
         judged. Raises InputError if the file can't be read.
         """
         info = media.probe(path)
+        if self.run == DEMO and not info.is_synthetic:
+            return [Reading(0.0, GAP, note=DEMO_ONLY)]
         why: list[str] = []
         cries, without = self._hear_file(path, info, why) if self.model != "image" else ([], GAP)
         looks = self._see_file(path, info, why) if self.model != "cry2" and without == GAP else None

@@ -29,6 +29,7 @@ Input = TypeVar("Input", SoundInput, PictureInput)
 # The models that a user can choose, and the networks of each.
 PARTS = {"cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image")}
 SYNTHETIC = "synthetic"  # the corpus of computer-made infants, in a card
+DEMO = Path(__file__).parent / "demo"  # the shipped model, of synthetic infants; `make demo` trains it
 _FILES = (".tflite", ".json")
 # The entries of a card that an exported model keeps.
 _SHARED = ("classes", "input", "data", "note", "seed", "score", "temperature")
@@ -95,13 +96,16 @@ def _is_synthetic(run: Path, model: str) -> bool:
 def find_run(model: str, run: str | Path | None) -> Path:
     """Return the folder of `run`, a name or an absolute `Path`.
 
-    None: the first of `runs_with_models`, if its files are as recorded. Raises InputError for an
-    unknown model, a run that does not have it, and a name that contains a separator.
+    None: the first of `runs_with_models`, if its files are as recorded, or without any run `DEMO`.
+    Raises InputError for an unknown model, a run that does not have it, and a name that contains a
+    separator.
     """
     if model not in PARTS:
         raise InputError(f"no model {model!r}.{near_miss(model, PARTS)}")
     runs = runs_with_models(model)
     if run is None:
+        if not runs and _networks(DEMO, model):
+            return DEMO
         if not runs:
             notebooks = " ".join(NOTEBOOKS[part] for part in PARTS[model])
             raise InputError(
@@ -149,11 +153,11 @@ def export_model(model: str, *, run: str | Path | None = None, folder: Path | No
 
     With "cry2" also `gate.npz` (the cry gate) and `features.npz` (its input, the classes and the
     temperatures), which `docs/device.py` runs. run: as in `find_run`. folder: where to write; None:
-    `export` in the run's folder. Raises InputError for an unknown model or run, damaged files, or a
+    `outputs/<run>/export`. Raises InputError for an unknown model or run, damaged files, or a
     folder that can't be written to.
     """
     source = find_run(model, run)
-    models, folder, paths = source / "models", folder or source / "export", list[Path]()
+    models, folder, paths = source / "models", folder or outputs_dir() / source.name / "export", list[Path]()
     arrays: dict[str, dict[str, Any]] = {"gate": {}, "features": {"networks": []}}
     for name in _networks(source, model):
         card, path = read_card(models, name), folder / f"{name}_float32.tflite"

@@ -276,8 +276,7 @@ def test_a_cry_reaches_the_log(
 
 
 @large
-def test_a_demonstration_leaves_nothing(playwright: Playwright, tmp_path: Path, taught: Path) -> None:
-    shutil.copytree(taught, tmp_path / "outputs" / "quick")
+def test_a_demonstration_leaves_nothing(playwright: Playwright, tmp_path: Path) -> None:
     for name in ("cache", "data", "temporary"):
         (tmp_path / name).mkdir()
     opened, program = tmp_path / "opened", tmp_path / "browser"

@@ -19,7 +19,9 @@ from refusals import Command, mistake
 from scipy.io import wavfile
 from trained_run import Trained
 
+from crydecode import demo
 from cryutils import audio
+from cryutils.inference.predict import DEMO_ONLY
 from cryutils.models.export import Lite
 
 
@@ -53,6 +55,19 @@ def test_a_line_per_episode_or_file_and_a_reason_for_a_bad_one(
     assert header.startswith("Models: quick, trained on synthetic")
     assert header.endswith("No medical device.")
     assert reason.startswith(f"cryutils: {recordings / 'notes.txt'}: ")
+
+
+def test_before_any_run_the_shipped_model_answers_for_the_film_of_the_demonstration_only(
+    command: Command, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "_SCENES", {"hungry": 6})
+    assert command("data", "film", "demo.mp4")[0] == 0
+    code, out, err = command("predict", "demo.mp4", str(recordings / "cry.wav"))
+    film, real = out.splitlines()
+    assert code == 0 and "say nothing about real ones" in err
+    assert re.match(r"demo\.mp4: crying from .*; \w+ \((\w+ \d+%, ){3}\w+ \d+%\); by sound and face", film)
+    assert real.endswith(f"cry.wav: no prediction; {DEMO_ONLY}")
+    assert "ends with .mp4" in mistake(command("data", "film", "demo.avi"))
 
 
 def test_all_bad_is_exit_2_with_a_line_each(predict: Command) -> None:

@@ -265,9 +265,9 @@ def test_without_models_of_real_infants_no_reason_is_named(tmp_path: Path, train
         assert line.answer == ended, "the page and the diary agree"
 
 
-def test_a_demonstration_is_opened_by_its_link_once(tmp_path: Path, trained: Trained) -> None:
-    outputs = {"CRYUTILS_OUTPUTS_DIR": str(trained.outputs), "BROWSER": "true"}
-    with served(tmp_path, "--demo", **outputs) as server:
+def test_a_demonstration_before_any_run_is_opened_by_its_link_once(tmp_path: Path) -> None:
+    fresh = {"CRYUTILS_OUTPUTS_DIR": str(tmp_path / "none"), "BROWSER": "true"}
+    with served(tmp_path, "--demo", **fresh) as server:
         (link,) = re.findall(r"login\?link=\S+", server.log)
         for path, status in (("login?link=x", 403), (link, 303), (link, 403)):
             assert Visitor(server).get(f"/{path}").status_code == status
