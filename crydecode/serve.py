@@ -91,7 +91,7 @@ def application(
     )
     app.state.store, app.state.links, app.state.film = store, links or {}, film
     app.state.sockets, app.state.page = sockets, pages.page
-    app.state.models = [part for part in models.answering(synthetic=film is not None) if part]
+    app.state.models = models.answering(synthetic=film is not None).parts
     return app
 
 

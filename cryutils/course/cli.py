@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -417,33 +417,40 @@ _run_option = click.option("--run", help="Run that trained the models (default: 
 
 @cryutils.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
-@click.option("--model", default="full", help="cry2, image or full.")
+@click.option("--model", default="full", help="cry2, image, full (Paper B) or ensemble (Paper A).")
 @_run_option
+@click.option("--annotate", metavar="MP4", help="Write a copy of the film that shows the answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line of text.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per line of text.")
-def predict(files: tuple[str, ...], model: str, run: str | None, as_json: bool, as_csv: bool) -> None:
+def predict(
+    files: tuple[str, ...], model: str, run: str | None, annotate: str | None, as_json: bool, as_csv: bool
+) -> None:
     """Find the crying in sounds and videos, and predict the infant's state.
 
     A line is printed for each episode of crying, or one for a file without crying. Pictures are
-    judged by the face. For a directory, all recordings in it and in its subfolders are used. The exit
-    code is 1 if some files were bad, 2 if all were.
+    judged by the face. For a directory, all recordings in it and in its subfolders are used. If a
+    model has several networks, the line has the answer of each, and that of the face over time. The
+    exit code is 1 if some files were bad, 2 if all were.
 
     \b
     Examples:
       cryutils predict cry.wav crying.mp4
       cryutils predict recordings --csv
+      cryutils predict --model ensemble crying.mp4 --annotate answers.mp4
     """
     from tqdm import tqdm
 
+    from cryutils.inference.annotate import annotate as draw
     from cryutils.inference.predict import Predictor
 
     if as_json and as_csv:
         raise InputError("--json, --csv: give one of them.")
     names = [path for name in files for path in _recordings(name)]
+    if annotate and len(names) > 1:
+        raise InputError(f"--annotate {annotate}: give one film.")
     predictor = Predictor(model, run=run)
     about = f"Models: {predictor.run.name}, trained on {predictor.note}."
-    parts = [part for part in (predictor.sound, predictor.face) if part]
-    if not any(part.answers_for(synthetic=False) for part in parts):
+    if not predictor.system.answering(synthetic=False).parts:
         about += " They know computer-made infants only and say nothing about real ones."
     say(f"{about} No medical device.", err=True)
     rows, bad = [], 0
@@ -460,6 +467,8 @@ def predict(files: tuple[str, ...], model: str, run: str | None, as_json: bool, 
             rows.append(_row(name, reading, predictor) | {"error": message})
             if not (as_json or as_csv or message):
                 say(_line(rows[-1]))
+        if annotate and not message:
+            say(f"{draw(resolve(name), resolve(annotate), readings)}: written.", err=True)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif as_csv:
@@ -493,19 +502,39 @@ def _recordings(name: str) -> Iterator[str]:
 def _row(name: str, reading: Reading, predictor: Predictor) -> dict[str, Any]:
     """Return an answer to a file as JSON types."""
     used, start = reading.used, reading.start
-    alone = {"audio": predictor.sound, "image": predictor.face}.get(used)
+    system = predictor.system
+    names = {
+        "audio": [part.name for part in system.sounds],
+        "image": [system.face.name] if system.face else [],
+    }
+    answering = [part for part in system.parts if part.name in names.get(used, ())]
     return {
         "file": name,
         "start_s": start,
         "end_s": None if start is None else reading.time,
         "state": None if reading.verdict == GAP else reading.verdict,
-        "probabilities": {state: round(p, 4) for state, p in reading.probabilities.items()},
+        "probabilities": _rounded(reading.probabilities),
         "used": used,
         "note": reading.note,
         "run": predictor.run.name,
-        "model": {"audio": "cry2", "image": "image"}.get(used, predictor.model),
-        "data": alone.data if alone else predictor.data,
+        "model": "+".join(part.name for part in answering) or predictor.model,
+        "data": ", ".join(dict.fromkeys(part.data for part in answering)) or predictor.data,
+        "submodels": {name: _rounded(p) for name, p in reading.submodels.items()},
+        "face_over_time": [(round(at, 2), state) for at, state in _changes(reading)],
     }
+
+
+def _rounded(probabilities: Mapping[str, float]) -> dict[str, float]:
+    return {state: round(p, 4) for state, p in probabilities.items()}
+
+
+def _changes(reading: Reading) -> Iterator[tuple[float, str]]:
+    """Yield when the state by the face changes, and to what, as a rolling average."""
+    before = ""
+    for at, p in reading.frames:
+        if (state := max(p, key=lambda name: p[name])) != before:
+            yield at, state
+        before = state
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -518,6 +547,12 @@ def _line(row: dict[str, Any]) -> str:
     shares = ", ".join(f"{state.replace('_', ' ')} {share:.0%}" for state, share in ranked)
     parts.append(f"{row['state']} ({shares})" if shares else row["state"] or "no prediction")
     parts += [f"by {_USED[row['used']]}"] if shares else []
+    for name, p in row["submodels"].items() if len(row["submodels"]) > 1 else ():
+        state, share = max(p.items(), key=lambda pair: pair[1])
+        parts.append(f"{name}: {state} {share:.0%}")
+    if len(changes := row["face_over_time"]) > 1:
+        shown = ", ".join(f"{state} from {timedelta(seconds=round(at))}" for at, state in changes)
+        parts.append(f"face over time: {shown}")
     return f"{row['file']}: {'; '.join(filter(None, [*parts, row['note']]))}"
 
 
@@ -525,7 +560,7 @@ def _table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:
     """Return the rows as CSV with a column `p_<class>` for each probability."""
     import pandas as pd
 
-    table = pd.DataFrame(rows).drop(columns="probabilities")
+    table = pd.DataFrame(rows).drop(columns=["probabilities", "submodels", "face_over_time"])
     table = table.map(lambda value: no_formula(value) if isinstance(value, str) else value)
     for state in classes:
         table[f"p_{state}"] = [row["probabilities"].get(state) for row in rows]

@@ -10,9 +10,12 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from cryutils._io.paths import project_dir
 from cryutils.words import UNSURE
+
+Frame: TypeAlias = tuple[float, dict[str, float]]  # time in s, and probabilities by state
 
 HOP_S = 0.5  # from one reading to the next
 _SURE = 0.5  # at least as probable as all other states together
@@ -35,7 +38,8 @@ class Reading:
     or over the cry; empty without a cry. sound, face: each model's probabilities before fusion;
     None if that model gave no answer. cry: the gate's score, 0 to 1; None without sound. note: what
     could not be used or was changed, for people, or "". kind: what programs may conclude from it.
-    start: where a cry in a file begins, in s; None if the whole file is judged.
+    start: where a cry in a file begins, in s; None if the whole file is judged. submodels: each
+    network's probabilities, by its name. frames: for a file, the face model's rolling averages.
     """
 
     time: float
@@ -47,6 +51,8 @@ class Reading:
     note: str = ""
     kind: Kind = Kind.PLAIN
     start: float | None = None
+    submodels: dict[str, dict[str, float]] = field(default_factory=dict)
+    frames: tuple[Frame, ...] = ()
 
     @property
     def used(self) -> str:

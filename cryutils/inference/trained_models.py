@@ -1,14 +1,15 @@
 """The trained models of a run: which runs have them, and their networks, opened, checked or copied.
 
-Paper B's networks are "cry2" for sound and "image" for faces; "full" is both. They are LiteRT
-files, so TensorFlow is never imported.
+Paper B's networks are "cry2" for sound and "image" for faces; "full" is both. Paper A's "ensemble"
+joins the answers of "mfcc", "stft" and "frames". They are LiteRT files, so TensorFlow is never
+imported.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +20,21 @@ import numpy.typing as npt
 
 from cryutils._io.paths import explain_write_errors, file_digest, outputs_dir, writing
 from cryutils.errors import InputError, near_miss
-from cryutils.models.export import NOTEBOOKS, Lite, at_temperature, read_card, write_card
+from cryutils.models.export import INPUTS, NOTEBOOKS, Lite, at_temperature, read_card, write_card
 from cryutils.models.gate import Gate
-from cryutils.models.inputs import PictureInput, SoundInput
+from cryutils.models.inputs import JoinedInput, PictureInput, SoundInput
 
 Array = npt.NDArray[np.float32]
-Input = TypeVar("Input", SoundInput, PictureInput)
+Input = TypeVar("Input", SoundInput, PictureInput, JoinedInput)
 
 # The models that a user can choose, and the networks of each.
 PARTS = {"cry2": ("cry2",), "image": ("image",), "full": ("cry2", "image")}
+PARTS["ensemble"] = ("mfcc", "stft", "frames", "ensemble")
 SYNTHETIC = "synthetic"  # the corpus of computer-made infants, in a card
 DEMO = Path(__file__).parent / "demo"  # the shipped model, of synthetic infants; `make demo` trains it
 _FILES = (".tflite", ".json")
 # The entries of a card that an exported model keeps.
-_SHARED = ("classes", "input", "data", "note", "seed", "score", "temperature")
+_SHARED = ("classes", "input", "data", "note", "seed", "score", "temperature", "files")
 _NOTICE = "No medical device. A model is only as reliable as its notebook measured."
 
 
@@ -40,6 +42,7 @@ _NOTICE = "No medical device. A model is only as reliable as its notebook measur
 class Part(Generic[Input]):
     """A network of a run, and how its input is prepared; the other fields are those of its card."""
 
+    name: str
     network: Lite
     input: Input
     classes: tuple[str, ...]
@@ -56,6 +59,72 @@ class Part(Generic[Input]):
     def predict(self, x: npt.NDArray[Any]) -> Array:
         """Return the calibrated probabilities of prepared examples, float32 (n, classes)."""
         return at_temperature(self.network.predict(x), self.temperature)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The networks of one model of a run.
+
+    sounds, face: those for sound and for faces, as far as the run has them. joint: the ensemble,
+    which joins the answers of all of them; None: their mean is taken.
+    """
+
+    sounds: tuple[Part[SoundInput], ...] = ()
+    face: Part[PictureInput] | None = None
+    joint: Part[JoinedInput] | None = None
+
+    @property
+    def parts(self) -> list[Part[Any]]:
+        """All networks, the joint one last."""
+        return [*self.sounds, *(part for part in (self.face, self.joint) if part)]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The states, in the order of probabilities; none without a network."""
+        return next((part.classes for part in self.parts), ())
+
+    def answering(self, *, synthetic: bool) -> System:
+        """Return the networks that answer for synthetic infants, or for real ones."""
+        usable = {part.name for part in self.parts if part.answers_for(synthetic=synthetic)}
+        return System(
+            tuple(part for part in self.sounds if part.name in usable),
+            self.face if self.face and self.face.name in usable else None,
+            self.joint if self.joint and self.joint.name in usable else None,
+        )
+
+    def by_network(self, sound: Array | None, face: Array | None) -> dict[str, dict[str, float]]:
+        """Return the mean answer of each network for sound or faces, by its name and state.
+
+        sound, face: as in `fuse`.
+        """
+        means = {}
+        if sound is not None:
+            for part, p in zip(self.sounds, sound.mean(axis=0), strict=True):
+                means[part.name] = named(self.classes, p)
+        if face is not None and self.face:
+            means[self.face.name] = named(self.classes, face.mean(axis=(0, 1)))
+        return means
+
+    def joins(self, sound: Array | None, face: Array | None) -> bool:
+        """Return whether the joint network can answer: it needs all of its parts."""
+        names = [part.name for part in self.sounds if sound is not None]
+        names += [self.face.name] if self.face and face is not None else []
+        return self.joint is not None and names == list(self.joint.input.parts)
+
+    def fuse(self, sound: Array | None, face: Array | None) -> Array | None:
+        """Return one answer for each row of several networks' answers, float32 (rows, classes).
+
+        sound: float32 (rows, networks, classes); face: float32 (rows, 1, classes); None without an
+        answer. The ensemble joins them (Paper A §3.5); without it, or if one is missing, this is the
+        mean of those that there are (Paper B §3, fusion strategy). None without any.
+        """
+        answers = [p for p in (sound, face) if p is not None]
+        if not answers:
+            return None
+        p = np.concatenate(answers, axis=1)
+        if self.joint and self.joins(sound, face):
+            return self.joint.predict(p.reshape(len(p), -1))
+        return np.asarray(p.mean(axis=1, dtype=np.float32))
 
 
 def runs_with_models(model: str = "full") -> list[Path]:
@@ -131,21 +200,42 @@ def find_run(model: str, run: str | Path | None) -> Path:
 
 def _networks(run: Path, model: str) -> list[str]:
     """Return the names of the networks of `model` that the folder `run` has."""
-    return [name for name in PARTS[model] if (run / "models" / f"{name}.tflite").is_file()]
+    names = [name for name in PARTS[model] if (run / "models" / f"{name}.tflite").is_file()]
+    return names if model != "ensemble" or "ensemble" in names else []
 
 
-def open_model(model: str, run: Path) -> tuple[Part[SoundInput] | None, Part[PictureInput] | None]:
-    """Return the networks of `model` for sound and for faces in the folder of `find_run`.
+def open_model(model: str, run: Path) -> System:
+    """Return the networks of `model` in the folder of `find_run`.
 
-    One of them is None if `model` or the run lacks it. Raises InputError if a file is damaged or
-    does not fit its card.
+    Raises InputError if a file is damaged or does not fit its card, or if one of the networks is
+    of another training run.
     """
-    names = _networks(run, model)
-    sound = _open(run, "cry2", SoundInput) if "cry2" in names else None
-    face = _open(run, "image", PictureInput) if "image" in names else None
-    if sound and face and sound.classes != face.classes:
-        raise InputError(f"{run}: cry2 and image were trained on different states; run both again.")
-    return sound, face
+    parts = {name: _open(run, name) for name in _networks(run, model)}
+    face = parts.get("image", parts.get("frames"))
+    sounds = tuple(part for part in parts.values() if isinstance(part.input, SoundInput))
+    system = System(sounds, face, parts.get("ensemble"))
+    notebooks = " and ".join(dict.fromkeys(NOTEBOOKS[name] for name in parts))
+    if len({part.classes for part in system.parts}) > 1:
+        raise InputError(
+            f"{run}: {', '.join(parts)} were trained on different states; run {notebooks} again."
+        )
+    if system.joint:
+        digests = read_card(run / "models", "ensemble").get("files")
+        names = list(system.joint.input.parts)
+        if digests != {name: _digest(run, name) for name in names if name in parts}:
+            raise InputError(
+                f"{run}: the ensemble was not trained with these networks; run {notebooks} again."
+            )
+    return system
+
+
+def _digest(run: Path, name: str) -> str:
+    return str(read_card(run / "models", name)["sha256"])
+
+
+def named(classes: Sequence[str], p: Array) -> dict[str, float]:
+    """Return probabilities, float32 (classes,), by state."""
+    return dict(zip(classes, map(float, p), strict=True))
 
 
 def export_model(model: str, *, run: str | Path | None = None, folder: Path | None = None) -> list[Path]:
@@ -180,13 +270,14 @@ def export_model(model: str, *, run: str | Path | None = None, folder: Path | No
     return paths
 
 
-def _open(run: Path, name: str, kind: type[Input]) -> Part[Input]:
+def _open(run: Path, name: str) -> Part[Any]:
     folder = run / "models"
     card, network = read_card(folder, name), Lite(folder / f"{name}.tflite")
     about: dict[str, Any] = {key: card.get(key) for key in ("data", "note", "reference", "score")}
-    part = Part(
+    part: Part[Any] = Part(
+        name=name,
         network=network,
-        input=kind(**card["input"]),
+        input=INPUTS[name](**card["input"]),
         classes=tuple(card["classes"]),
         temperature=float(card["temperature"]),
         **about,

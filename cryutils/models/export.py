@@ -1,6 +1,7 @@
 """Trained networks on disk: Keras files with their cards, and LiteRT files.
 
-`save` writes a trained model in notebooks 04_cry2 and 05_image (Paper B §3: checkpointing). Its
+`save` writes a trained model in notebooks 04_cry2 and 05_image (Paper B §3: checkpointing) and the
+parts of the ensemble in 09_ensemble (Paper A §3.5). Its
 card is plain JSON: the classes in output order, the settings of the input, the training data, the
 seed, the scores on new infants, the temperature for calibration, what `novelty` needs, and the
 SHA-256 of the LiteRT file. `Lite` runs a network without TensorFlow, in 13_live_and_deployment (§3:
@@ -25,11 +26,19 @@ from cryutils._io.paths import explain_write_errors, file_digest, writing
 from cryutils._io.progress import quiet_stderr
 from cryutils.errors import InputError
 from cryutils.models import novelty
-from cryutils.models.inputs import PictureInput, SoundInput
+from cryutils.models.inputs import JoinedInput, PictureInput, SoundInput
 from cryutils.words import ANY, CALM, UNSURE
 
 NOTEBOOKS = {"cry2": "04_cry2", "image": "05_image"}
-INPUTS: dict[str, Callable[..., SoundInput | PictureInput]] = {"cry2": SoundInput, "image": PictureInput}
+NOTEBOOKS |= dict.fromkeys(("mfcc", "stft", "frames", "ensemble"), "09_ensemble")
+INPUTS: dict[str, Callable[..., SoundInput | PictureInput | JoinedInput]] = {
+    "cry2": SoundInput,
+    "image": PictureInput,
+    "mfcc": SoundInput,
+    "stft": SoundInput,
+    "frames": PictureInput,
+    "ensemble": JoinedInput,
+}
 _RESERVED = {UNSURE, *CALM, ANY}  # what the application says instead of a class
 
 Array = npt.NDArray[np.float32]
@@ -41,7 +50,7 @@ _BATCH = 256  # examples per call, to limit memory
 def save(model: Any, folder: str | os.PathLike[str], name: str, card: Mapping[str, Any]) -> list[Path]:
     """Write a trained model as `<name>.keras`, `.json` (its card) and `.tflite`; return the paths.
 
-    name: "cry2" or "image". card: JSON types. Raises InputError if the folder cannot be written, an
+    name: one of `INPUTS`. card: JSON types. Raises InputError if the folder cannot be written, an
     entry of the card is wrong, or a weight is not finite.
     """
     if not all(np.isfinite(weights).all() for weights in model.get_weights()):

@@ -1,6 +1,6 @@
-"""Inputs of models: `SoundInput`, `PictureInput`, and unusable recordings.
+"""Inputs of models: `SoundInput`, `PictureInput`, `JoinedInput`, and unusable recordings.
 
-Used in notebooks 04_cry2 (sound) and 05_image (faces; Paper B §3, preprocessing). The card of a
+Used in notebooks 04_cry2 (sound), 05_image (faces; Paper B §3, preprocessing) and 09_ensemble. The card of a
 trained model contains these settings. Networks get several `Examples` of a clip, and the
 probabilities of a clip are the mean over them.
 """
@@ -303,6 +303,35 @@ class PictureInput:
             return
         for picture in video.frames(path, fps=self.fps):
             yield faces.crop(picture, faces.centre(*picture.shape[:2]), size=self.size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinedInput:
+    """The probabilities of several models, one after another: what an ensemble joins (Paper A §3.5).
+
+    parts: the models' names, in order. classes: number of states.
+    """
+
+    parts: Sequence[str]
+    classes: int
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Shape of one example: (models * classes,)."""
+        return (len(self.parts) * self.classes,)
+
+
+def pairs(times_s: npt.NDArray[np.float64], middles_s: npt.NDArray[np.float64]) -> tuple[Indices, Indices]:
+    """Return the indices of frames and of their windows of sound, two int64 (n,).
+
+    Each frame, shown at `times_s`, belongs to the window with the nearest middle. A window without
+    a frame, because frames are few or end before the sound, shares the nearest one.
+    """
+    apart = np.abs(times_s[:, None] - middles_s)
+    window = apart.argmin(axis=1)
+    empty = np.setdiff1d(np.arange(len(middles_s)), window)
+    frame = np.concatenate([np.arange(len(times_s)), apart[:, empty].argmin(axis=0)])
+    return frame.astype(np.int64), np.concatenate([window, empty]).astype(np.int64)
 
 
 def sound_problem(x: Array, sr: int) -> str | None:

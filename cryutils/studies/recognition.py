@@ -52,7 +52,8 @@ def deploy(
     fitted = training.fit(build, examples, truth, train=fitting, validation=stopping, settings=settings)
     held_back = examples.rows(stopping)
     answers = fitted.predict(examples.x[held_back])
-    about = _card(corpus, settings, scored) | {"input": asdict(model_input)}
+    about = card(corpus, scored) | {"training": asdict(settings), "seed": settings.seed}
+    about["input"] = asdict(model_input)
     about["temperature"] = max(1.0, round(temperature(answers, truth[examples.clip[held_back]]), 3))
     if isinstance(model_input, SoundInput):
         about["reference"] = novelty.reference(examples, corpus.infants)
@@ -80,8 +81,8 @@ def temperature(probabilities: npt.NDArray[np.floating[Any]], truth: npt.NDArray
     return float(1 / best.x)
 
 
-def _card(corpus: Corpus, settings: Any, scored: pd.DataFrame) -> dict[str, Any]:
-    """Return the entries of a model's card on its data, training and scores on new infants."""
+def card(corpus: Corpus, scored: pd.DataFrame) -> dict[str, Any]:
+    """Return the entries of a model's card on its data and its scores on new infants."""
     scores = evaluation.score(scored).droplevel("split")[["value", "low", "high"]].astype(object)
     given = scored["predicted"].value_counts(normalize=True)
     return {
@@ -90,8 +91,6 @@ def _card(corpus: Corpus, settings: Any, scored: pd.DataFrame) -> dict[str, Any]
         "note": corpus.note,
         "clips": len(corpus),
         "infants": len(set(corpus.infants)),
-        "training": asdict(settings),
-        "seed": settings.seed,
         "score": {
             "metrics": scores.where(scores.notna(), None).to_dict("index"),  # None: no interval
             "clips": scored["clip"].nunique(),

@@ -21,7 +21,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation import intervals
 from cryutils.evaluation.intervals import Interval
 from cryutils.evaluation.splits import Indices, Split, class_indices
-from cryutils.models.inputs import SoundInput, by_clip, sound_problem
+from cryutils.models.inputs import SoundInput, by_clip, pairs, sound_problem
 
 Array = npt.NDArray[np.float32]
 
@@ -127,19 +127,6 @@ def gather(
     whole = {name: np.concatenate(parts) for name, parts in windows.items()}
     shown = (np.concatenate(frames), np.concatenate(frame_window)) if frames else (None, None)
     return Streams(corpus.take(usable), np.concatenate(clip), whole, *shown)
-
-
-def pairs(times_s: npt.NDArray[np.float64], middles_s: npt.NDArray[np.float64]) -> tuple[Indices, Indices]:
-    """Return the indices of frames and of their windows of sound, two int64 (n,).
-
-    Each frame, shown at `times_s`, belongs to the window with the nearest middle. A window without
-    a frame, because frames are few or end before the sound, shares the nearest one.
-    """
-    apart = np.abs(times_s[:, None] - middles_s)
-    window = apart.argmin(axis=1)
-    empty = np.setdiff1d(np.arange(len(middles_s)), window)
-    frame = np.concatenate([np.arange(len(times_s)), apart[:, empty].argmin(axis=0)])
-    return frame.astype(np.int64), np.concatenate([window, empty]).astype(np.int64)
 
 
 def easier(answers: pd.DataFrame, pair: str) -> Interval:

@@ -36,11 +36,11 @@ from cryutils._io import media
 from cryutils._io.paths import resolve
 from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S
-from cryutils.inference.predict import TOO_QUIET, Answer, Predictor, fuse, hear, named
+from cryutils.inference.predict import TOO_QUIET, Answer, Predictor, hear
 from cryutils.inference.readings import HOP_S, Kind, Reading, verdict
-from cryutils.inference.trained_models import Part, find_run
+from cryutils.inference.trained_models import Part, System, find_run, named
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, Gate, bursts
-from cryutils.models.inputs import PictureInput, SoundInput
+from cryutils.models.inputs import PictureInput
 from cryutils.video import faces, tracks
 from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
@@ -115,21 +115,15 @@ class Models(threading.local):
     are for one thread. run: the run's folder, from `find_run`; None: the cry gate alone.
     """
 
-    def __init__(self, run: Path | None) -> None:
-        self.gate, self.predictor = Gate.load(), None if run is None else Predictor(run=run)
-        if self.predictor and (face := self.predictor.face):
+    def __init__(self, run: Path | None, model: str = "full") -> None:
+        self.gate, self.predictor = Gate.load(), None if run is None else Predictor(model, run=run)
+        if self.predictor and (face := self.predictor.system.face):
             self.detector = faces.Detector(faces.resolve(face.input.detector, search=True))
         self.pools = ThreadpoolController()  # of BLAS and OpenMP; finding their libraries takes 8 ms
 
-    def answering(self, *, synthetic: bool) -> tuple[Part[SoundInput] | None, Part[PictureInput] | None]:
-        """Return the networks for sound and for faces that answer for these infants."""
-        if (predictor := self.predictor) is None:
-            return None, None
-        sound, face = predictor.sound, predictor.face
-        return (
-            sound if sound and sound.answers_for(synthetic=synthetic) else None,
-            face if face and face.answers_for(synthetic=synthetic) else None,
-        )
+    def answering(self, *, synthetic: bool) -> System:
+        """Return the networks that answer for these infants."""
+        return self.predictor.system.answering(synthetic=synthetic) if self.predictor else System()
 
 
 class Monitor:
@@ -143,18 +137,20 @@ class Monitor:
     _ring: Ring | None
     _newest: float  # when the newest input ended, in s since 1970
 
-    def __init__(self, run: str | Path | None = None, *, models: Models | None = None) -> None:
-        """Open the models of `run`, as `Predictor` does, or share `models`."""
-        self._models = models or Models(find_run("full", run))
+    def __init__(
+        self, run: str | Path | None = None, *, model: str = "full", models: Models | None = None
+    ) -> None:
+        """Open `model` of `run`, as `Predictor` does, or share `models`."""
+        self._models = models or Models(find_run(model, run), model)
         predictor = self._models.predictor
         self.run = predictor.run if predictor else None
         self.note = predictor.note if predictor else ""
         self.gate = self._models.gate
-        self.uses_camera = self._models.answering(synthetic=False)[1] is not None
+        self.uses_camera = self._models.answering(synthetic=False).face is not None
         self.restart()
 
     @property
-    def _answering(self) -> tuple[Part[SoundInput] | None, Part[PictureInput] | None]:
+    def _answering(self) -> System:
         return self._models.answering(synthetic=self._synthetic)
 
     def push_audio(self, samples: npt.ArrayLike, sr: int, time: float) -> None:
@@ -182,7 +178,7 @@ class Monitor:
         """
         frame = np.asarray(rgb)
         is_rgb = frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3
-        if not is_rgb or not frame.size or not 0 <= time < _LATEST or not self._answering[1]:
+        if not is_rgb or not frame.size or not 0 <= time < _LATEST or not self._answering.face:
             return
         self._advance(time, time)
         if all(abs(time - other) >= _BETWEEN_S for other, _ in self._pictures):
@@ -221,7 +217,7 @@ class Monitor:
         synthetic: whether what follows is of a synthetic infant.
         """
         self._synthetic = synthetic
-        self.classes = next((part.classes for part in self._answering if part), ())
+        self.classes = self._answering.classes
         self._begin(None)
 
     def _begin(self, origin: float | None) -> None:
@@ -284,7 +280,7 @@ class Monitor:
         reasons = ", ".join(part.why for part in (sound, face) if part.probabilities is None and part.why)
         if cry is None and face.probabilities is None:  # an empty room says nothing about the infant
             return self._gap(end, "nothing heard or seen" if face is _NO_PICTURE else reasons)
-        p = fuse(sound.probabilities, face.probabilities)
+        p = self._answering.fuse(sound.probabilities, face.probabilities)
         if p is None:
             return Reading(time=end, verdict=UNSURE, cry=cry, note=reasons)
         by_ear, by_eye = sound.probabilities is not None, face.probabilities is not None
@@ -297,11 +293,14 @@ class Monitor:
             time=end,
             verdict=UNSURE if caution else verdict(probabilities),
             probabilities=probabilities,
-            sound=None if sound.probabilities is None else named(self.classes, sound.probabilities[0]),
-            face=None if face.probabilities is None else named(self.classes, face.probabilities[0]),
+            sound=None
+            if sound.probabilities is None
+            else named(self.classes, sound.probabilities[0].mean(axis=0)),
+            face=None if face.probabilities is None else named(self.classes, face.probabilities[0, 0]),
             cry=cry,
             note="; ".join(filter(None, (reasons and alone + reasons, caution))),
             kind=sound.kind or (face.kind if by_ear else Kind.PLAIN),
+            submodels=self._answering.by_network(sound.probabilities, face.probabilities),
         )
 
     def _heard(self, end: float) -> Array:
@@ -319,14 +318,14 @@ class Monitor:
         """Return the sound model's answer to the newest window."""
         if self._ring is None or not len(x):
             return Answer(None, "no sound")
-        if (model := self._answering[0]) is None:
+        if not (system := self._answering).sounds:
             return Answer(None, "no model for sound")
-        y = spectral.resample(x, sr=self._ring.sr, to=model.input.sr)
-        return hear(model, y, newest=True)
+        y = spectral.resample(x, sr=self._ring.sr, to=system.sounds[0].input.sr)
+        return hear(system, y, newest=True)
 
     def _seen(self, end: float) -> Answer:
         """Return the face model's answer to the newest picture that is not stale."""
-        if self._answering[1] is None:
+        if self._answering.face is None:
             return Answer(None)
         fresh = [shot for shot in self._pictures if end - _FRESH_S < shot[0] <= end]
         if not fresh:
@@ -338,8 +337,11 @@ class Monitor:
 
     def _looked(self, at: float, frame: Pixels) -> Answer:
         """Return the face model's answer for the tracked face in a picture."""
-        model = self._answering[1]
+        model = self._answering.face
         assert model is not None
+        if model.input.crop == "frame":
+            crop = faces.crop(frame, faces.centre(*frame.shape[:2]), size=model.input.size)
+            return _answer(model, crop)
         seen = self._models.detector.detect(frame)
         if len(seen):
             self._upright = at
@@ -351,9 +353,14 @@ class Monitor:
         if not is_near:
             return _NO_FACE
         crop = faces.crop(frame, box, size=model.input.size, margin=tracks.MARGIN)
-        if faces.is_blank(crop):
-            return Answer(None, "black or blank picture")
-        return Answer(model.predict(crop[None]))
+        return _answer(model, crop)
+
+
+def _answer(model: Part[PictureInput], crop: Pixels) -> Answer:
+    """Return a face model's answer to a picture."""
+    if faces.is_blank(crop):
+        return Answer(None, "black or blank picture")
+    return Answer(model.predict(crop[None])[:, None])
 
 
 def _small(frame: Pixels) -> Pixels:

@@ -46,7 +46,9 @@ def test_a_line_per_episode_or_file_and_a_reason_for_a_bad_one(
     both, sound, mute, nothing, *crying = out.splitlines()
     times = r"crying from 0:00:\d\d to 0:00:\d\d"
     shares = r"\w+ \((\w+ \d+%, ){3}\w+ \d+%\)"
-    assert re.fullmatch(rf"cry\.mp4: {times}; {shares}; by sound and face", both)
+    assert re.fullmatch(
+        rf"cry\.mp4: {times}; {shares}; by sound and face; cry2: \w+ \d+%; image: \w+ \d+%", both
+    )
     assert re.fullmatch(rf"cry\.wav: {times}; {shares}; by sound", sound), "no pictures expected"
     assert re.fullmatch(rf"mute\.mp4: {shares}; by face; sound: no sound", mute)
     assert nothing == ("nothing.mp4: no prediction; sound: silence; picture: black or blank frames")

@@ -17,7 +17,7 @@ from cryutils import audio, claims, evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
-from cryutils.models.inputs import SoundInput, by_clip
+from cryutils.models.inputs import SoundInput, by_clip, pairs
 from cryutils.studies import table3
 from cryutils.studies.table3 import Streams
 
@@ -26,7 +26,7 @@ times = st.lists(st.floats(0, 60), min_size=1, max_size=40).map(sorted).map(np.a
 
 @given(times, times)
 def test_each_frame_has_one_window_and_no_window_is_without(frames, middles) -> None:
-    frame, window = table3.pairs(frames, middles)
+    frame, window = pairs(frames, middles)
     assert set(frame.tolist()) == set(range(len(frames)))
     assert set(window.tolist()) == set(range(len(middles)))
     apart = np.abs(frames[:, None] - middles)

@@ -1,0 +1,137 @@
+"""Paper A's ensemble on files: three networks and the one that joins them, and the annotated film."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trained_run import Trained, change_card
+
+from cryutils import audio, video
+from cryutils.errors import InputError
+from cryutils.inference.annotate import annotate
+from cryutils.inference.predict import ROLLED, Predictor
+from cryutils.models import export
+from cryutils.models.backend import keras, seeded
+from cryutils.models.inputs import JoinedInput, PictureInput, SoundInput, pairs
+from cryutils.widgets.monitor import Monitor, replay
+
+CLASSES = ["hug", "hungry", "sleepy"]
+SOUND = {"window_s": 1.0, "step_s": 0.5, "n_fft": 256, "hop_length": 128, "scaling": "recording"}
+INPUTS = {kind: SoundInput(kind=kind, **SOUND) for kind in ("mfcc", "stft")}
+INPUTS |= {
+    "frames": PictureInput(fps=4, size=32),
+    "ensemble": JoinedInput(parts=[*INPUTS, "frames"], classes=3),
+}
+
+
+@pytest.fixture(scope="module")
+def made(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """A run's folder with untrained networks, and these networks in Keras."""
+    run, networks, digests = tmp_path_factory.mktemp("a") / "outputs" / "a", {}, {}
+    layers = keras().layers
+    for name, model_input in INPUTS.items():
+        with seeded(2):
+            x = keras().Input(model_input.shape)
+            h = layers.Flatten()(layers.Rescaling(3.0 if name == "ensemble" else 0.01)(x))
+            networks[name] = keras().Model(x, layers.Dense(3, activation="softmax")(h))
+        card = {"classes": CLASSES, "input": asdict(model_input), "data": trained.corpus.name}
+        card |= {"note": trained.corpus.note, "temperature": 1.0, "files": dict(digests)}
+        export.save(networks[name], run / "models", name, card)
+        digests[name] = export.read_card(run / "models", name)["sha256"]
+    return run, networks
+
+
+def by_hand(networks: dict, path: Path) -> dict[str, np.ndarray]:
+    """The answers of Keras' own networks to a film that is one cry, (windows or frames, classes)."""
+    x, track = audio.read(path, sr=8000), video.track(path, fps=4, size=32)
+    p = {name: networks[name].predict(INPUTS[name].windows(x), verbose=0) for name in ("mfcc", "stft")}
+    p["frames"] = networks["frames"].predict(track.crops[track.usable], verbose=0)
+    middles = INPUTS["mfcc"].starts_s(len(p["mfcc"]), len(x)) + 0.5
+    frame, window = pairs(track.times_s[track.usable], middles)
+    of_windows = [p["frames"][frame[window == k]].mean(axis=0) for k in range(len(middles))]
+    joined = np.concatenate([p["mfcc"], p["stft"], of_windows], axis=1)
+    return p | {"ensemble": networks["ensemble"].predict(joined, verbose=0)}
+
+
+def test_a_film_gets_one_answer_from_three_inputs_as_in_keras(made, recordings: Path) -> None:
+    run, networks = made
+    (reading,) = Predictor("ensemble", run=run)(recordings / "cry.mp4")
+    expected = by_hand(networks, recordings / "cry.mp4")
+    np.testing.assert_allclose(
+        list(reading.probabilities.values()), expected["ensemble"].mean(axis=0), atol=1e-4
+    )
+    assert [*reading.submodels] == ["mfcc", "stft", "frames"] and reading.note == ""
+    for name, answer in reading.submodels.items():
+        np.testing.assert_allclose(list(answer.values()), expected[name].mean(axis=0), atol=1e-4)
+    last = expected["frames"][len(reading.frames) - ROLLED : len(reading.frames)].mean(axis=0)
+    np.testing.assert_allclose(list(reading.frames[-1][1].values()), last, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "used", "why"),
+    [
+        ("cry.wav", ["mfcc", "stft"], "not the ensemble: mean of mfcc and stft"),
+        ("faceless.mp4", ["mfcc", "stft"], "picture: no face in 8 frames"),
+        ("silent.mp4", ["frames"], "sound: silence"),
+    ],
+)
+def test_without_sound_or_a_face_what_is_there_answers_and_says_so(
+    name: str, used: list[str], why: str, made, recordings: Path
+) -> None:
+    (reading,) = Predictor("ensemble", run=made[0])(recordings / name)
+    assert [*reading.submodels] == used and why in reading.note and "not the ensemble" in reading.note
+    means = np.mean([list(p.values()) for p in reading.submodels.values()], axis=0)
+    np.testing.assert_allclose(list(reading.probabilities.values()), means, atol=1e-5)
+
+
+def test_networks_of_another_training_run_are_refused(made, tmp_path: Path) -> None:
+    shutil.copytree(made[0], tmp_path / "a")
+    change_card(tmp_path / "a" / "models", "ensemble", files={})
+    with pytest.raises(InputError, match="not trained with these networks; run 09_ensemble again"):
+        Predictor("ensemble", run=tmp_path / "a")
+
+
+def test_a_live_film_is_joined_too(made, recordings: Path) -> None:
+    monitor = Monitor(made[0], model="ensemble")
+    joined = [r for r in replay(recordings / "cry.mp4", monitor) if len(r.submodels) == 3]
+    assert joined and all(set(r.probabilities) == set(CLASSES) for r in joined)
+    first = joined[0]
+    x = np.concatenate([list(p.values()) for p in first.submodels.values()]).astype(np.float32)
+    expected = made[1]["ensemble"].predict(x[None], verbose=0)[0]
+    np.testing.assert_allclose(list(first.probabilities.values()), expected, atol=1e-4)
+
+
+def test_the_annotated_film_shows_the_bars_and_keeps_picture_and_sound(
+    made, recordings: Path, tmp_path: Path
+) -> None:
+    film = recordings / "cry.mp4"
+    readings = Predictor("ensemble", run=made[0])(film)
+    target = annotate(film, tmp_path / "answers.mp4", readings)
+    pictures, before = list(video.frames(target, fps=8)), list(video.frames(film, fps=8))
+    assert len(pictures) == pytest.approx(len(before), abs=1)
+    height, width = pictures[4].shape[:2]
+    assert width == 480 and height > 480, "the film of 96 pixels is enlarged, and has answers below it"
+    small = pictures[4][2:480:5, 2:480:5].astype(float)
+    assert np.abs(small - before[4]).mean() < 12
+    x, y = audio.read(target, sr=8000), audio.read(film, sr=8000)
+    assert len(x) == pytest.approx(len(y), rel=0.05)
+    share = max(readings[0].probabilities.values())  # its bar is orange, in the last quarter
+    orange = np.abs(pictures[4][480:, 360:].astype(int) - (222, 143, 5)).max(axis=2) < 60
+    assert orange.any(axis=0).sum() == pytest.approx(share * (120 - 16), abs=8)
+    assert "drawn faces" in _comment(target)
+    for wrong, words in (("cry.wav", "no film"), ("face.png", "no film")):
+        with pytest.raises(InputError, match=words):
+            annotate(recordings / wrong, tmp_path / "x.mp4", readings)
+    with pytest.raises(InputError, match=r"ends with \.mp4"):
+        annotate(film, tmp_path / "x.gif", readings)
+
+
+def _comment(path: Path) -> str:
+    import av
+
+    with av.open(str(path)) as container:
+        return container.metadata["comment"]
