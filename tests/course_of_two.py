@@ -56,7 +56,11 @@ def notebook(name: str, *cells: str, parameters: str = PARAMETERS, **about: Any)
     """Write a notebook into the project that `made` has made, and into its list of notebooks."""
     first = new_code_cell(parameters, metadata={"tags": ["parameters"]})
     content = new_notebook(
-        cells=[new_markdown_cell("# Tiny"), first, *map(new_code_cell, cells)],
+        cells=[
+            new_markdown_cell("# Tiny", metadata={"tags": ["course-data"]}),
+            first,
+            *map(new_code_cell, cells),
+        ],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
     home = project_dir() / "notebooks"

@@ -10,8 +10,13 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from cryutils._io.paths import keras_home, scratch_dir
+
+# What a page on other recordings has in place of the course's text, and before its stored tables.
+TEXT = "*The course's text speaks of other recordings here.*"
+RESULTS = "*The next cell shows stored results of other recordings.*"
 
 
 def main() -> None:
@@ -20,19 +25,23 @@ def main() -> None:
     The kernel is reached through sockets in a folder of this process. Jupyter chooses ports before
     the kernel opens them, and a kernel whose port another program has taken hangs.
     """
+    import nbformat
     import papermill
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
-    source, target, log, values, parent = json.load(sys.stdin)
+    source, target, log, values, parent, is_other_data = json.load(sys.stdin)
     threading.Thread(target=_end_with, args=(Path(log), parent), daemon=True).start()
     os.environ["KERAS_HOME"] = str(keras_home())
     answer = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep libraries' output out of the answer
     place = {"connection_file": str(scratch_dir() / "kernel.json"), "transport": "ipc"}
+    notebook = nbformat.read(source, as_version=4)
+    if is_other_data:
+        notebook.cells = [each for cell in notebook.cells for each in about_other_data(cell)]
     try:
         papermill.execute_notebook(
-            source,
+            notebook,
             target,
             parameters=values,
             kernel_name="python3",
@@ -45,6 +54,20 @@ def main() -> None:
     # DeadKernelError is a RuntimeError, a full disk an OSError.
     except (PapermillException, RuntimeError, OSError) as failure:
         os.write(answer, _one_line(failure).encode())
+
+
+def about_other_data(cell: Any) -> list[Any]:
+    """Return what stands for `cell` if it has the tag `course-data`, else the cell itself.
+
+    Cells with this tag describe or show results of the recordings that the notebook uses by default.
+    """
+    from nbformat.v4 import new_markdown_cell
+
+    if "course-data" not in cell.metadata.get("tags", ()):
+        return [cell]
+    if cell.cell_type == "markdown":
+        return [new_markdown_cell(TEXT)]
+    return [new_markdown_cell(RESULTS), cell]
 
 
 def _end_with(log: Path, parent: int) -> None:

@@ -470,7 +470,9 @@ def execute(
         **dict.fromkeys(_FILES, ""),
     }
     target, log = staging / "notebooks" / source.name, staging / "logs" / f"{source.stem}.log"
-    request = [str(source), str(target), str(log), dict(values), os.getpid()]
+    data = records.defaults(source).get("data")
+    is_other_data = values.get("data", data) != data
+    request = [str(source), str(target), str(log), dict(values), os.getpid(), is_other_data]
     with log.open("w") as output:  # of libraries
         process = subprocess.run(
             [sys.executable, "-m", "cryutils.course.execution"],

@@ -213,6 +213,11 @@ FAILING = {
 }
 
 
+def test_a_page_on_the_usual_recordings_keeps_the_courses_text(finished: Path) -> None:
+    page = nbformat.read(finished / "notebooks" / "01_first.ipynb", as_version=4)
+    assert page.cells[0].source == "# Tiny"
+
+
 def test_a_failure_is_one_line_and_leaves_earlier_results_unchanged(
     finished: Path, apart: Path, command: Command
 ) -> None:
