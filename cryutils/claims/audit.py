@@ -18,7 +18,8 @@ from cryutils import audio, evaluation
 from cryutils._io.parallel import thread_map
 from cryutils._io.spreadsheet import cells, refuse
 from cryutils.claims.tables import METRICS, MODEL, split_gaps
-from cryutils.datasets.corpus import Corpus, first_spellings, name_key
+from cryutils.datasets.corpus import Corpus
+from cryutils.datasets.names import first_spellings, name_key
 from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers

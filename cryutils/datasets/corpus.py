@@ -7,8 +7,6 @@ clips of an infant together. Anything left out or contradictory is listed as a p
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from cryutils.datasets.names import first_spellings, name_key, state_of
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
@@ -151,12 +150,13 @@ class Corpus(Sequence[Clip]):
         return self._with(replace(clip, label=str(label)) for clip, label in pairs)
 
     def select(self, labels: Sequence[str], stand_ins: Mapping[str, Sequence[str]] | None = None) -> Corpus:
-        """Return the clips with one of `labels`.
+        """Return the clips with one of `labels`, or of the states that these mean (`names.STATES`).
 
         stand_ins: labels that replace one that does not occur, as belly pain replaces pain in
         DonateACry. Their clips are relabelled, and `note` says so. Then two labels are enough,
         otherwise each has to occur. Raises InputError if too few do.
         """
+        labels = [label if label in self.classes else state_of(label) or label for label in labels]
         if stand_ins is None:
             for label in labels:
                 if label not in self.classes:
@@ -195,40 +195,23 @@ class Corpus(Sequence[Clip]):
         return replace(self, clips=tuple(clips))
 
 
-def name_key(name: str) -> str:
-    """Return the form in which names of labels and infants are compared.
-
-    It is equal for names that differ only by case, spaces around them, underscores or Unicode form,
-    and for 1, 1.0 and true.
-
-    >>> name_key("Belly_Pain "), name_key("belly pain")
-    ('belly pain', 'belly pain')
-    """
-    text = unicodedata.normalize("NFKC", name).casefold().replace("_", " ")
-    text = re.sub(r"^([+-]?\d+)[.,]0*$", r"\1", " ".join(text.split()))
-    return {"true": "1", "false": "0"}.get(text, text) or name
-
-
-def first_spellings(names: Iterable[str]) -> dict[str, str]:
-    """Return each different name with the first one that is the same by `name_key`."""
-    first: dict[str, str] = {}
-    return {name: first.setdefault(name_key(name), name) for name in dict.fromkeys(names)}
-
-
 def one_spelling(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     """Return the clips with one spelling of each name, and a problem for each other spelling.
 
-    The names are of labels, infants and sessions. One infant counted as two would leak through a
-    leak-free split; two counted as one only make it stricter.
+    The names are of labels, infants and sessions. A label that means a state is read as that state
+    (`names.STATES`). One infant counted as two would leak through a leak-free split; two counted as
+    one only make it stricter.
     """
     problems = []
     for field in ("label", "infant", "session"):
         spelling: dict[str, Any] = first_spellings(getattr(clip, field) for clip in clips)
-        problems += [
-            Problem("changed", name, f"{field} counted as {same!r}, which differs in spelling alone")
-            for name, same in spelling.items()
-            if name != same
-        ]
+        if field == "label":
+            spelling = {name: state_of(name) or same for name, same in spelling.items()}
+        for name, same in spelling.items():
+            what = f"{field} counted as {same!r}, which differs in spelling alone"
+            if name_key(name.replace("-", " ")) != name_key(same.replace("-", " ")):
+                what = f"read as {same}"
+            problems += [Problem("changed", name, what)] * (name != same)
         clips = [replace(clip, **{field: spelling[getattr(clip, field)]}) for clip in clips]
     return [*clips], problems
 

@@ -23,6 +23,7 @@ from cryutils.audio.files import SHORTEST_S, check_length, inspect
 from cryutils.datasets.archives import Dataset
 from cryutils.datasets.copies import merge_copies
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions, one_spelling
+from cryutils.datasets.names import state_of
 from cryutils.errors import InputError, printable
 
 Named: TypeAlias = Callable[[str], dict[str, Any]]
@@ -34,8 +35,6 @@ _SYSTEM = re.compile(
     re.I,
 )
 _EXPECTED = "expected <label>/<infant>/<file>"
-# A folder with such a name is a label.
-_STATES = {"belly_pain", "burping", "discomfort", "hug", "hungry", "lonely", "pain", "sleepy", "tired"}
 # Names made of the words for a part of a split, as test_set is, or for a fold, with its number. The
 # course draws its own splits, and an infant in two parts is still one infant.
 _PARTS = re.compile(
@@ -81,7 +80,7 @@ def corpus_of(
 ) -> Corpus:
     """Return the corpus of clips, with stills joined, sessions numbered and infants merged.
 
-    Names that differ only by case, spaces or underscores are spelled as the first of them.
+    Names are spelled as by `one_spelling`, and the note names the words that were read as states.
 
     place: folder or manifest that was loaded. dataset: given if these are its files. Raises
     InputError, with all problems, if there is no clip.
@@ -110,6 +109,7 @@ def corpus_of(
     note = f"{dataset.title} (real recordings)" if dataset else f"recordings in {place_name}"
     if after < before:
         note += f"; {before} infants counted as {after}: some share recordings"
+    note = "; ".join([note, *(f"{p.item} {p.what}" for p in respelled if p.what.startswith("read as "))])
     return Corpus(
         merged,
         name=dataset.files.name if dataset and dataset.files else place_name.removesuffix(".csv"),
@@ -258,8 +258,8 @@ def _check_folders(files: Sequence[Path], root: Path, named: Named) -> None:
     """Raise InputError for labels on the second level, and for parts of a split or folds."""
     folders = [path.relative_to(root).parts[:-1] for path in files]
     first, second = ({names[k].casefold() for names in folders if len(names) > 1} for k in (0, 1))
-    labels = sorted(second & _STATES)
-    if 2 * len(labels) > len(second) and not first & _STATES:
+    labels = sorted(filter(state_of, second))
+    if 2 * len(labels) > len(second) and not any(map(state_of, first)):
         raise InputError(f"{root}: {labels[0]} is on the second level of folders; {_EXPECTED}.")
     for path, names in zip(files, folders, strict=True):
         part = next((name for name in names[:2] if _PARTS.fullmatch(name)), None)

@@ -78,6 +78,11 @@ def load(name: str | Path, *, sound: bool = False, pictures: bool | None = False
             check_file(path)
         hint = near_miss(str(name), DATASETS)
         raise InputError(f"{path}: no such folder or CSV file, and no corpus of that name.{hint}")
+    return with_media(corpus, sound=sound, pictures=pictures)
+
+
+def with_media(corpus: Corpus, *, sound: bool = False, pictures: bool | None = False) -> Corpus:
+    """Return the clips with sound or pictures, as `load` does. Raises InputError if none is left."""
     if pictures is None:
         pictures = any(clip.has_audio and clip.has_video for clip in corpus)
     part = corpus.where(lambda clip: clip.has_audio >= sound and clip.has_video >= pictures)

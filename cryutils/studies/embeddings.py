@@ -33,7 +33,8 @@ STATES = ("hug", "hungry", "sleepy")
 WORDS = {"hug": "want to be hugged", "hungry": "hungry", "sleepy": "sleepy"}
 # Labels of other corpora with the same meaning. DonateACry's cleaned files have two of the three
 # states (no "lonely"), its original uploads all three.
-STAND_INS = {"sleepy": ("tired",), "hug": ("lonely", "hugging")}
+STAND_INS = {"sleepy": ("tired",), "hug": ("lonely",)}
+FRAMES = 360_000  # the paper's, of all films
 
 _FRAMES_VERSION = 1  # raise it whenever the same file and settings give other frames
 _EMBEDDING_VERSION = 1  # raise it whenever the same frames and settings give other embeddings
@@ -71,6 +72,12 @@ def embed(
             maps += ragged(partial(run, path), "embeddings", *settings, pixels)
             report(done, len(corpus))
     return maps
+
+
+def frame_rate(corpus: Sequence[Clip], fps: float) -> float:
+    """Return `fps`, or the lower rate in Hz at which all films together have `FRAMES` frames."""
+    seconds = sum(clip.duration_s for clip in corpus if clip.still is None)
+    return min(fps, FRAMES / max(seconds, 1.0))
 
 
 def _frames_key(pictures: PictureInput, path: Path) -> str:

@@ -169,10 +169,22 @@ def test_names_in_several_spellings_are_one(root, sound) -> None:
     for k, infant in enumerate(("b_03", "B 03", "b03")):
         sound(root / "Hungry" / infant / "3.wav", seed=5 + k)
     corpus = load(root)
-    assert (corpus.classes, len(corpus)) == (("Hungry", "café", "tired"), 7)
+    assert (corpus.classes, len(corpus)) == (("café", "hungry", "tired"), 7)
     assert {*corpus.infants} >= {"B 03", "b03"} and "b_03" not in corpus.infants
     assert corpus.problems().kind.tolist() == ["changed"] * 2
-    assert corpus.problems().item.tolist() == ["hungry", "b_03"]
+    assert corpus.problems().item.tolist() == ["Hungry", "b_03"]
+
+
+def test_words_for_a_state_are_read_as_its_label_and_the_note_names_them(root, sound) -> None:
+    names = ["HUNGER", "Stomach-ache", "want_to_be_hugged", "want to be hugged", "colic", "Belly Pain"]
+    for seed, name in enumerate(names, 3):
+        sound(root / name / f"infant {seed}" / "1.wav", seed=seed)
+    corpus = load(root)
+    assert corpus.classes == ("belly_pain", "colic", "hug", "hungry", "tired")
+    assert [*corpus.describe().clips] == [2, 1, 2, 2, 1, 8]
+    assert "; HUNGER read as hungry; Stomach-ache read as belly_pain; want " in corpus.note
+    assert "Belly" not in corpus.note, "it differs in spelling alone"
+    assert corpus.select(["hunger"]).classes == ("hungry",)
 
 
 def test_labels_on_the_second_level_are_refused(apart, sound) -> None:

@@ -39,10 +39,12 @@ def test_every_column_is_in_the_clips_and_nothing_is_left_out_without_being_list
     more = {"start_s": 1e9, "sex": "F", "age": "3 months", "session": "bath", "device": "Zoom H1n"}
     rows += [{"file": "../sounds/c d.m4a", "label": "hungry", "infant": "anna", **more, "mood": "bad"}]
     rows += [{"file": "../sounds/gone.wav", "label": "tired", "infant": "bo"}]
+    rows[1]["label"] = "Fatigue"
     path = written(Path("tables/own.csv"), rows)
     assert is_manifest(path)
     corpus = load(path)
-    assert (corpus.name, corpus.problems().item.tolist()) == ("own", ["column mood", "../sounds/gone.wav"])
+    assert corpus.problems().item.tolist() == ["column mood", "../sounds/gone.wav", "Fatigue"]
+    assert (corpus.name, corpus.classes) == ("own", ("hungry", "tired"))
     first, _, last = corpus
     assert (first.id, first.label, first.infant) == ("../sounds/a.wav", "hungry", "anna")
     assert (first.session, first.start_s, first.sex, first.age) == ("anna/2", None, None, None)

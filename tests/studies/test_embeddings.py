@@ -55,6 +55,11 @@ def test_three_states_by_the_papers_names() -> None:
     assert tuple(own.labels) == ("sleepy", "hug"), "its own names are there"
 
 
+def test_films_have_at_most_the_papers_frames_together() -> None:
+    for minutes, fps in ((200, 30.0), (400, 15.0)):
+        assert embeddings.frame_rate([replace(corpus(["hug"])[0], duration_s=60.0)] * minutes, 30.0) == fps
+
+
 def test_each_clip_gets_the_embeddings_of_its_frames_and_a_clip_without_pictures_none(
     bare: Path, still: Any, three: list[Clip], mean_colour: Backbone
 ) -> None:
