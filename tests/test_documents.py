@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -100,6 +101,14 @@ def test_documents_name_only_make_targets_that_exist() -> None:
         text = path.read_text(encoding="utf-8")
         named = re.findall(r"(?:`|^)make ([a-z][a-z-]*)", text, flags=re.MULTILINE)
         assert set(named) <= TARGETS, path.name
+
+
+def test_the_widths_of_a_study_are_those_of_the_documented_code() -> None:
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "def width" in block]
+    exec(code, names := dict[str, Any]())
+    row = re.search(r"\| width with two .*?\| 47 \| (\d+) \|", text)
+    assert row and round(100 * names["width"](10)) == int(row[1])
 
 
 def test_one_version_everywhere() -> None:

@@ -84,7 +84,9 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
 
 @cryutils.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
-@click.option("--profile", default="quick", help="quick, real, uploads, corvin, simulated, judged or paper.")
+@click.option(
+    "--profile", default="quick", help="quick, own, real, uploads, corvin, simulated, judged or paper."
+)
 @click.option("-p", "values", multiple=True, metavar="KEY=VALUE", callback=_assigned, help=_VALUE)
 @click.option("--jobs", "processes", type=click.IntRange(1), metavar="N", help="Notebooks to run at once.")
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster: tcp://host:8786.")
@@ -113,8 +115,8 @@ def run(
       cryutils run 03_feature_validation --data FOLDER -p classes='["hungry","tired"]'
     """
     extras.require("papermill", "course", "running notebooks")
-    from cryutils.claims import every_run
-    from cryutils.course import runner
+    from cryutils.claims import every_run, records
+    from cryutils.course import needs, runner
 
     taken = ("manual", "reference", *runner.profiles())
     if name is not None and (name in taken or not re.fullmatch(r"\w[\w. -]*", name)):
@@ -126,8 +128,18 @@ def run(
     for corpus in {str(job.parameters["data"]) for job in jobs if "data" in job.parameters}:
         if not registry.is_synthetic(corpus):
             clips = registry.load(corpus)
+            parameters = {
+                job.name: {**records.defaults(job.source), **job.parameters} for job in jobs if data
+            }
+            lines, unable = needs.check(clips, parameters)
+            if unable and len(unable) == len(lines):
+                raise InputError(f"no chosen notebook can use these recordings. {lines[0]}")
             say(f"{clips.note}; {len(clips)} clips of {len(set(clips.infants))} infants")
-            say(_problems(clips, corpus))
+            for line in (_problems(clips, corpus), *lines):
+                say(line)
+            jobs = [job for job in jobs if job.name not in unable]
+    if data and profile == "quick":
+        say("The profile quick is for a first look, with few folds and epochs; --profile own is for a study.")
     failed = runner.run(jobs, **options)
     for notebook, error in failed.items():
         say(f"{notebook}: {error}", err=True)
@@ -367,7 +379,7 @@ def _downloaded(name: str) -> tuple[Dataset, Files]:
 @click.argument("name")
 @click.option("--problems", is_flag=True, help="Also list each problem on its own line.")
 def data_describe(name: str, problems: bool) -> None:
-    """Count the clips, infants, sessions and problems of a corpus.
+    """Count the clips, infants, sessions and problems of a corpus, and say which notebooks can use it.
 
     NAME is a corpus that `cryutils data list` shows, a folder of recordings, or a manifest.
     """
@@ -380,6 +392,13 @@ def data_describe(name: str, problems: bool) -> None:
     for line in (*corpus.describe().to_string().split("\n"), *origin, _problems(corpus, name)):
         say(line)
     _list(corpus.problems().itertuples() if problems else ())
+    if registry.find(name) is None and extras.is_installed("yaml"):
+        from cryutils.claims import records
+        from cryutils.course import needs, runner
+
+        parameters = {each: records.defaults(path) for each, path in runner.notebooks().items()}
+        for line in ("", "What each notebook uses:", *needs.check(corpus, parameters)[0]):
+            say(line)
 
 
 @data.command("film", epilog="Example: cryutils data film demo.mp4")

@@ -150,6 +150,8 @@ def plan(
     known = {name: records.defaults(path) for name, path in selected.items()}
     _require_known(values, {key for each in known.values() for key in each}, "a chosen notebook")
     corpus = str(resolve(data)) if data else content.get("data")
+    if corpus == "":
+        raise InputError(f"the profile {profile} is for your own recordings; add --data FOLDER.")
     first = [Path(str(corpus)).stem] if data else []
     usual = "-".join([*first, profile, *(f"{key}-{value}" for key, value in sorted(values.items()))])
     if len(usual) > 100:

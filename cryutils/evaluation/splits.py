@@ -186,11 +186,13 @@ def folds(
     else:
         group, counts = _counts(groups, y)
         if len(counts) < n_splits:
-            raise InputError(f"only {len(counts)} {unit}s for {n_splits} folds; use fewer")
+            what = f"only {len(counts)} {unit}{'s' * (len(counts) > 1)} for {n_splits} folds"
+            raise InputError(f"{what}; record more{_or_folds(len(counts))}")
         _check_classes(names, (counts > 0).sum(axis=0), unit, 2)
         most = int(np.bincount(y).max())
         if most < n_splits:  # StratifiedGroupKFold refuses such labels
-            raise InputError(f"no class has more than {most} clips, for {n_splits} folds; use fewer")
+            what = f"no class has more than {most} clip{'s' * (most > 1)}, for {n_splits} folds"
+            raise InputError(f"{what}; record more{_or_folds(most)}")
     streams = np.random.default_rng(seed)
     return [_one_division(y, names, group, n_splits, unit, streams) for _ in range(repeats)]
 
@@ -315,7 +317,7 @@ def _one_division(
     rarest = names[int((_counts(group, y)[1] > 0).sum(axis=0).argmin())]
     raise InputError(
         f"{n_splits} folds by {unit} can't all train on class {rarest!r}, which has few {unit}s;"
-        " use fewer folds or leave it out"
+        f" record more, or leave the class out{_or_folds(n_splits - 1)}"
     )
 
 
@@ -355,8 +357,13 @@ def _check_classes(names: list[str], counts: NDArray[Any], unit: str, least: int
         if count < least:
             raise InputError(
                 f"class {name!r} has {count} {unit}{'' if count == 1 else 's'}, {least} are needed;"
-                " leave the class out, choose fewer folds or add recordings"
+                f" record more, or leave the class out{_or_folds(count)}"
             )
+
+
+def _or_folds(most: int) -> str:
+    """Return the remedy of at most this many folds, if there can be so few."""
+    return f", or use {most} folds" if most > 1 else ""
 
 
 def _held_groups(counts: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -98,6 +98,7 @@ def test_each_help_has_its_own_example(names: tuple[str, ...], command: Command)
         ("run 03 --name ../x", "give a plain name that is not taken"),
         ("run 03 --name reference", "--name reference: give a plain name that is not taken"),
         ("run --profile real", "CRYUTILS_DATA_DIR"),
+        ("run --profile own", "the profile own is for your own recordings; add --data FOLDER."),
         ("data fetch donatecry", "no corpus 'donatecry'. Did you mean donateacry?"),
         ("data fetch synthetic", "nothing to fetch"),
         ("claims --run quik", "no run 'quik'"),

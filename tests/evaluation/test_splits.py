@@ -126,8 +126,16 @@ def run(clips: Corpus, split: str, folds: Any = 5) -> pd.DataFrame:
         # Three classes, each of two of three infants: no division gives each class both sides.
         (lambda: single_split([*"aabbcc"], [*"122313"]), "no split by infant"),
         (lambda: single_split([*"aabb"], test_size=1.5), r"test_size=1\.5"),
-        (lambda: folds(["a"] * 9 + ["b"] * 3, None), "class 'b' has 3 clips, 5 are needed"),
-        (lambda: folds(["a", "b"] * 4, [*"11223344"]), "4 infants for 5 folds"),
+        (
+            lambda: folds(["a"] * 9 + ["b"] * 3, None),
+            "class 'b' has 3 clips, 5 are needed.*, or use 3 folds$",
+        ),
+        (
+            lambda: folds([*"aab"], None, n_splits=2),
+            "has 1 clip, 2 are needed; record more, or leave the class out$",
+        ),
+        (lambda: folds(["a", "b"] * 4, [*"11223344"]), "4 infants for 5 folds; record more, or use 4 folds$"),
+        (lambda: folds([*"abab"], [*"1111"], n_splits=2), "only 1 infant for 2 folds; record more$"),
         (lambda: run(CRIES, "leakfree"), "Did you mean leak_free"),
         (lambda: run(CRIES, "session"), "session of every clip"),
         (lambda: run(CRIES, "random_frames"), "frames or windows"),
