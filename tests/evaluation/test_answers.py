@@ -23,8 +23,8 @@ Y = evaluation.class_indices(CRIES.labels)[0]
 X = np.random.default_rng(1).normal(size=(60, 2)) + Y[:, None]
 
 
-def neighbours(train: np.ndarray, test: np.ndarray) -> Any:
-    return KNeighborsClassifier(3).fit(X[train], Y[train]).predict_proba(X[test])
+def neighbours(train: np.ndarray, test: np.ndarray, k: int = 3) -> Any:
+    return KNeighborsClassifier(k).fit(X[train], Y[train]).predict_proba(X[test])
 
 
 def test_ready_answers_give_the_same_table_and_folds_that_leak_do_not() -> None:
@@ -89,6 +89,30 @@ def test_scores_are_scikit_learns_and_intervals_are_over_infants() -> None:
     assert gap.value == pytest.approx(value["random"] - value["leak_free"])
     with pytest.raises(InputError, match="different clips"):
         evaluation.difference(random, free[free.infant != "i00"])
+
+
+def test_a_class_has_its_own_scores_and_gains_with_intervals() -> None:
+    knn, forest = (
+        evaluation.out_of_fold(partial(neighbours, k=k), CRIES, split="leak_free", repeats=2) for k in (1, 9)
+    )
+    scores, gains = evaluation.class_scores(knn), evaluation.class_scores(knn, forest)
+    keys = ["condition", "metric"]
+    values = [evaluation.per_class(each)[["precision", "recall", "f1"]][:-1] for each in (knn, forest)]
+    own, gain = (each.set_index(keys).value.unstack() for each in (scores, gains))
+    pd.testing.assert_frame_equal(own[values[0].columns], values[0], check_names=False)
+    pd.testing.assert_frame_equal(gain[values[0].columns], values[0] - values[1], check_names=False)
+    assert (scores.low < scores.value).all() and (scores.value < scores.high).all()
+    assert ((gains.high - gains.low) > 0).all() and set(gains.n_infants) == {12}
+
+    name = CRIES.classes[0]
+    always = knn.assign(predicted=name)
+    rows = evaluation.class_scores(always, knn).set_index(keys)
+    assert rows.low.isna()[CRIES.classes[1], "precision"] and not rows.low.isna()[name, "recall"]
+    own_clips = [each[each.truth == name] for each in (knn, forest)]
+    accuracy = evaluation.difference(*own_clips, metric="accuracy").value
+    assert evaluation.difference(knn, forest, "recall", of=name).value == pytest.approx(accuracy)
+    with pytest.raises(InputError, match="Did you mean recall"):
+        evaluation.difference(knn, forest, "recal", of=name)  # type: ignore[arg-type]
 
 
 def test_who_is_crying_is_scored_as_a_mean_over_infants() -> None:
