@@ -176,7 +176,7 @@ def find_run(model: str, run: str | Path | None) -> Path:
         if not runs and _networks(DEMO, model):
             return DEMO
         if not runs:
-            notebooks = " ".join(NOTEBOOKS[part] for part in PARTS[model])
+            notebooks = " ".join(dict.fromkeys(NOTEBOOKS[part] for part in PARTS[model]))
             raise InputError(
                 f"{outputs_dir()}: no run has trained {model!r} yet; start one with"
                 f" `cryutils run {notebooks}`."

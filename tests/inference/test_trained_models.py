@@ -65,6 +65,7 @@ def test_unknown_models_and_runs_are_refused(runs: Path) -> None:
     refused(r"odl: this run has no model 'full'.* Did you mean old", run="odl")
     shutil.rmtree(runs)
     assert find_run("full", None) == DEMO
+    refused("start one with `cryutils run 09_ensemble`", "ensemble")
 
 
 STATES = ["discomfort", "hungry", "pain", "tired"]
