@@ -10,7 +10,7 @@ COURSE := .venv/.installed-course
 SITE := .venv/.installed-site
 EVERYTHING := .venv/.installed-everything
 
-.PHONY: help lab run docs test suite cells test-all test-colab lint links notebooks figures demo owner release clean
+.PHONY: help lab run imagenet docs test suite cells test-all test-colab lint links notebooks figures demo owner release clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ run: $(COURSE)  ## Run the main path on synthetic voices, then on DonateACry; sc
 	@if $(BIN)/cryutils data fetch donateacry; then \
 	  echo "$(BIN)/cryutils run --profile real"; $(BIN)/cryutils run --profile real; \
 	else echo "The real profile is skipped: DonateACry is not available (see the line above)."; fi
+
+imagenet: $(COURSE)  ## Run 07 and 09 with ImageNet's weights, which Keras downloads (94 MB); hours
+	$(BIN)/cryutils run --profile imagenet
 
 docs: $(SITE)  ## Build the site into outputs/site
 	rm -rf outputs/site

@@ -140,6 +140,10 @@ def run(
             jobs = [job for job in jobs if job.name not in unable]
     if data and profile == "quick":
         say("The profile quick is for a first look, with few folds and epochs; --profile own is for a study.")
+    if any(job.parameters.get("backbone") == "ResNet50" for job in jobs):
+        from cryutils.models import backbones
+
+        backbones.choose("ResNet50")  # downloads ImageNet's weights, or refuses here
     failed = runner.run(jobs, **options)
     for notebook, error in failed.items():
         say(f"{notebook}: {error}", err=True)

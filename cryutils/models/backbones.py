@@ -3,7 +3,7 @@
 Used in notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
 followed by a small trainable model) and in appendix_faces. `Backbone.weights` describes the weights,
 for the title of every table and figure. ImageNet's come from `CRYUTILS_WEIGHTS_DIR`, or Keras
-downloads them and checks their hash.
+downloads them. Both are checked by the MD5 digest that Keras publishes.
 
 The small network replaces ResNet-50 if ImageNet's weights are not available. It was trained to
 predict the brightness of skin and hair, the shape of head and nose, the direction of the light and
@@ -79,7 +79,7 @@ def choose(name: str = "auto", *, size: int | None = None) -> Backbone:
     name: "ResNet50"; "small"; "auto", which is "small" if ImageNet's weights are not available; or a
     Keras model from pixels to feature maps that preprocesses them itself: the path of a `.keras`
     file, or its name in `CRYUTILS_WEIGHTS_DIR`. size: side of the pictures in pixels; None: 224, or
-    64 for "small". Raises InputError for an unknown name, a wrong size, a damaged file, or
+    64 for "small". Raises InputError for an unknown name, a wrong size, a damaged or other file, or
     "ResNet50" without ImageNet's weights.
     """
     if name == "small":
@@ -90,13 +90,16 @@ def choose(name: str = "auto", *, size: int | None = None) -> Backbone:
     if name not in (known := ["auto", "ResNet50", "small"]):
         raise InputError(f"there is no backbone {name!r}.{near_miss(name, known)}")
     try:
-        network, words = _pretrained(shape)
+        network = _pretrained(shape)
     except Unavailable as error:
         if name == "auto":
             return small(size=size or 64)
-        raise InputError(f'ResNet50 without ImageNet\'s weights: {error}; choose "small".') from error
+        place = f"put {RESNET50} into the folder CRYUTILS_WEIGHTS_DIR"
+        raise InputError(
+            f'ResNet50 without ImageNet\'s weights: {error}; {place}, or choose "small".'
+        ) from error
     model = _frozen(network, shape, keras().applications.resnet.preprocess_input)
-    return Backbone(model, "ResNet50", words, "resnet")
+    return Backbone(model, "ResNet50", "ImageNet", "resnet")
 
 
 def _frozen(network: Any, shape: tuple[int, ...], preprocess: Callable[[Any], Any]) -> Any:
@@ -109,17 +112,17 @@ def _frozen(network: Any, shape: tuple[int, ...], preprocess: Callable[[Any], An
     return model
 
 
-def _pretrained(shape: tuple[int, ...]) -> tuple[Any, str]:
-    """Return ResNet-50 with ImageNet's weights, and their origin in words.
+def _pretrained(shape: tuple[int, ...]) -> Any:
+    """Return ResNet-50 with ImageNet's weights.
 
     Raises Unavailable if there are none and the download fails.
     """
-    folder, weights, words = weights_dir(), "imagenet", "ImageNet"
+    folder, weights = weights_dir(), "imagenet"
     cache = resolve(os.environ.get("KERAS_HOME") or "~/.keras") / "models"
     if folder is not None and (own := folder / RESNET50).is_file():
         weights = str(own)
         if hashlib.md5(own.read_bytes()).hexdigest() != _MD5:
-            words = f"{RESNET50}, not the file that Keras publishes"
+            raise InputError(f"{own}: not the file that Keras publishes, MD5 {_MD5}; download it again.")
     elif os.environ.get("CRYUTILS_OFFLINE") and not (cache / RESNET50).is_file():
         raise Unavailable("CRYUTILS_OFFLINE is set")
     before = socket.getdefaulttimeout()
@@ -131,12 +134,10 @@ def _pretrained(shape: tuple[int, ...]) -> tuple[Any, str]:
         why = " ".join(str(error).split())
         if weights == "imagenet" and (isinstance(error, OSError) or "fetch failure" in why):
             raise Unavailable(f"the download failed ({why})") from error
-        raise InputError(
-            f"ResNet50, size={shape[0]}: too small, or {RESNET50} is damaged ({why})."
-        ) from error
+        raise InputError(f"ResNet50, size={shape[0]}: {why}.") from error
     finally:
         socket.setdefaulttimeout(before)
-    return network, words
+    return network
 
 
 def _of_file(name: str, shape: tuple[int, ...]) -> Backbone:

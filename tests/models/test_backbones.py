@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pretrain
 import pytest
+from refusals import Command, mistake
 from sizes import large
 
+from cryutils import claims
+from cryutils.course import runner
 from cryutils.datasets.synthetic.states import FACES
 from cryutils.errors import InputError
 from cryutils.models import backbones, backend
@@ -31,18 +36,49 @@ def named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return bare / "own"
 
 
-def test_a_file_of_weights_in_the_users_folder_is_used(named) -> None:
+@pytest.fixture
+def weights(named: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A ResNet-50 with random weights; its file, as Keras publishes them, passes for ImageNet's."""
     import h5py
     from keras.src.legacy.saving import legacy_h5_format
 
     model = backend.keras().applications.ResNet50(include_top=False, weights=None, input_shape=SHAPE)
-    with h5py.File(named / RESNET50, "w") as file:  # as Keras publishes them
+    with h5py.File(named / RESNET50, "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, model)
+    monkeypatch.setattr(backbones, "_MD5", hashlib.md5((named / RESNET50).read_bytes()).hexdigest())
+    return model
+
+
+def test_the_file_that_keras_publishes_is_used_from_the_users_folder(weights) -> None:
     base = backbones.choose("ResNet50", size=SIZE)
     centred = PIXELS[..., ::-1] - np.float32([103.939, 116.779, 123.68])  # ImageNet's means, BGR
-    wanted = np.asarray(model(centred, training=False))
+    wanted = np.asarray(weights(centred, training=False))
     np.testing.assert_allclose(np.asarray(base.model(PIXELS)), wanted, rtol=1e-4, atol=1e-4)
-    assert RESNET50 in base.weights and not base.imagenet  # Keras publishes another file
+    assert base.imagenet
+
+
+def test_the_run_with_imagenets_weights_stops_without_them_and_names_their_place(command: Command) -> None:
+    line = mistake(command("run", "--profile", "imagenet"))
+    assert f"put {RESNET50} into the folder CRYUTILS_WEIGHTS_DIR" in line
+
+
+@large
+def test_notebooks_07_and_09_run_with_a_file_of_weights(weights, command: Command, apart: Path) -> None:
+    copies = [apart / f"{name}.ipynb" for name in ("07_frames_resnet50", "09_ensemble")]
+    for copy in copies:  # each kernel accepts the file of `weights`
+        notebook = nbformat.read(runner.notebooks()[copy.stem], as_version=4)
+        accept = f"\nfrom cryutils.models import backbones\nbackbones._MD5 = {backbones._MD5!r}"
+        next(cell for cell in notebook.cells if cell.cell_type == "code").source += accept
+        nbformat.write(notebook, copy)
+    few = ["clips=30", "duration_s=1.0", "frame_fps=2.0", 'film={"duration_s": 2.0, "fps": 2.0, "size": 96}']
+    few += ["n_folds=2", "repeats=1", "epochs=1", "autoencoder_epochs=1", "extras=[]"]
+    options = [word for value in few for word in ("-p", value)]
+    code, out, err = command("run", *map(str, copies), "--profile", "imagenet", "--name", "trial", *options)
+    assert code == 0, err
+    results = claims.load_results("trial")
+    assert {"resnet50_imagenet", "frozen"} <= set(results.model)
+    assert {"p_value", "accuracy"} <= set(results[results.study == "frozen_vs_finetuned"].metric)
+    assert "on synthetic (trial)" in out  # the scoreboard names the run
 
 
 def test_without_imagenets_weights_the_small_network_is_chosen(monkeypatch) -> None:
@@ -72,8 +108,7 @@ def test_a_users_keras_file_is_a_frozen_backbone(named) -> None:
     ("name", "size", "content", "message"),
     [
         ("ResNet", SIZE, None, "there is no backbone 'ResNet'. Did you mean ResNet50"),
-        ("ResNet50", SIZE, None, "ResNet50 without ImageNet's weights: .*; choose .small."),
-        ("ResNet50", SIZE, RESNET50, "_notop.h5 is damaged"),
+        ("ResNet50", SIZE, RESNET50, "_notop.h5: not the file that Keras publishes"),
         ("small", 50, None, "size=50: give a multiple of 16"),
         ("other.keras", SIZE, None, "other.keras: no such file, nor in the folder CRYUTILS_WEIGHTS_DIR"),
         ("text.keras", SIZE, "text.keras", "text.keras: damaged"),
