@@ -25,7 +25,6 @@ PAPER = re.compile(r"\b[Pp]apers?\b|§|\bTables? [123]\b")
 # Notebooks about something else than recordings that a reader can replace.
 WITHOUT_DATA = {
     "00_start_here": "scores synthetic cries that it makes itself, whatever `data` is",
-    "09_ensemble": "is rewritten; its cells are tagged then",
     "appendix_statistics": "explains stored answers step by step",
     "appendix_survey": "reads public code",
     "appendix_synthetic": "explains the synthetic voices",
