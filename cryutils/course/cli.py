@@ -573,8 +573,9 @@ def _line(row: dict[str, Any]) -> str:
     for name, p in row["submodels"].items() if len(row["submodels"]) > 1 else ():
         state, share = max(p.items(), key=lambda pair: pair[1])
         parts.append(f"{name}: {state} {share:.0%}")
-    if len(changes := row["face_over_time"]) > 1:
-        shown = ", ".join(f"{state} from {timedelta(seconds=round(at))}" for at, state in changes)
+    by_second = {timedelta(seconds=round(at)): state for at, state in row["face_over_time"]}
+    if len(by_second) > 1:
+        shown = ", ".join(f"{state} from {at}" for at, state in by_second.items())
         parts.append(f"face over time: {shown}")
     return f"{row['file']}: {'; '.join(filter(None, [*parts, row['note']]))}"
 
