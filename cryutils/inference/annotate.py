@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from cryutils import audio, video
 from cryutils._io import media
+from cryutils._io.paths import explain_write_errors
 from cryutils.errors import InputError
 from cryutils.inference.readings import Reading
 from cryutils.video import mp4
@@ -43,7 +44,7 @@ def annotate(source: Path, target: Path, readings: Sequence[Reading]) -> Path:
     if target.suffix.lower() != ".mp4" or target.resolve() == source.resolve():
         raise InputError(f"{target}: give another file that ends with .mp4.")
     sound = audio.read(source, sr=SR) if info.has_audio else None
-    try:
+    with explain_write_errors(target.parent, "choose another folder"):
         mp4.write(
             target,
             _pictures(source, readings),
@@ -52,9 +53,6 @@ def annotate(source: Path, target: Path, readings: Sequence[Reading]) -> Path:
             sr=SR if sound is not None else None,
             synthetic=info.is_synthetic,
         )
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{target}: can't be written ({reason}); choose another folder.") from error
     return target
 
 

@@ -48,6 +48,7 @@ class Part(Generic[Input]):
     classes: tuple[str, ...]
     data: str
     note: str
+    sha256: str
     temperature: float
     reference: Mapping[str, Any] | None
     score: Mapping[str, Any] | None
@@ -221,16 +222,11 @@ def open_model(model: str, run: Path) -> System:
         )
     if system.joint:
         digests = read_card(run / "models", "ensemble").get("files")
-        names = list(system.joint.input.parts)
-        if digests != {name: _digest(run, name) for name in names if name in parts}:
+        if digests != {name: parts[name].sha256 for name in system.joint.input.parts if name in parts}:
             raise InputError(
                 f"{run}: the ensemble was not trained with these networks; run {notebooks} again."
             )
     return system
-
-
-def _digest(run: Path, name: str) -> str:
-    return str(read_card(run / "models", name)["sha256"])
 
 
 def named(classes: Sequence[str], p: Array) -> dict[str, float]:
@@ -273,7 +269,7 @@ def export_model(model: str, *, run: str | Path | None = None, folder: Path | No
 def _open(run: Path, name: str) -> Part[Any]:
     folder = run / "models"
     card, network = read_card(folder, name), Lite(folder / f"{name}.tflite")
-    about: dict[str, Any] = {key: card.get(key) for key in ("data", "note", "reference", "score")}
+    about: dict[str, Any] = {key: card.get(key) for key in ("data", "note", "sha256", "reference", "score")}
     part: Part[Any] = Part(
         name=name,
         network=network,
