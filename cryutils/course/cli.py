@@ -525,12 +525,10 @@ def _recordings(name: str) -> Iterator[str]:
 def _row(name: str, reading: Reading, predictor: Predictor) -> dict[str, Any]:
     """Return an answer to a file as JSON types."""
     used, start = reading.used, reading.start
-    system = predictor.system
-    names = {
-        "audio": [part.name for part in system.sounds],
-        "image": [system.face.name] if system.face else [],
-    }
-    answering = [part for part in system.parts if part.name in names.get(used, ())]
+    joint = predictor.system.joint
+    is_joined = joint is not None and [*reading.submodels] == list(joint.input.parts)
+    names = reading.submodels if used in ("audio", "image") and not is_joined else ()
+    answering = [part for part in predictor.system.parts if part.name in names]
     return {
         "file": name,
         "start_s": start,
