@@ -90,7 +90,7 @@ print(used[1], used[-1])
 
 
 def test_many_trainings_in_one_process_keep_no_memory() -> None:
-    """Keras alone keeps 13 to 16 MB of each; 20 trainings are held below 60 MB."""
+    """Keras alone keeps 13 to 16 MB of each; 20 training runs stay below 60 MB."""
     trainings = 20 if LARGE else 6
     before, after = map(int, run(MANY.format(trainings=trainings)).stdout.split())
     assert after - before < 20 + 2 * trainings
