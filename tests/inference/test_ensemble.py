@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import Command
 from trained_run import Trained, change_card
 
 from cryutils import audio, video
@@ -28,12 +30,10 @@ INPUTS |= {
 }
 
 
-@pytest.fixture(scope="module")
-def made(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
-    """A run's folder with untrained networks, and these networks in Keras."""
-    run, networks, digests = tmp_path_factory.mktemp("a") / "outputs" / "a", {}, {}
-    layers = keras().layers
-    for name, model_input in INPUTS.items():
+def save_networks(run: Path, inputs: dict, trained: Trained) -> dict:
+    """Save untrained networks as the models of a run; return them in Keras."""
+    networks, digests, layers = {}, {}, keras().layers
+    for name, model_input in inputs.items():
         with seeded(2):
             x = keras().Input(model_input.shape)
             h = layers.Flatten()(layers.Rescaling(3.0 if name == "ensemble" else 0.01)(x))
@@ -42,7 +42,14 @@ def made(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
         card |= {"note": trained.corpus.note, "temperature": 1.0, "files": dict(digests)}
         export.save(networks[name], run / "models", name, card)
         digests[name] = export.read_card(run / "models", name)["sha256"]
-    return run, networks
+    return networks
+
+
+@pytest.fixture(scope="module")
+def made(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """A run's folder with untrained networks, and these networks in Keras."""
+    run = tmp_path_factory.mktemp("a") / "outputs" / "a"
+    return run, save_networks(run, INPUTS, trained)
 
 
 def by_hand(networks: dict, path: Path) -> dict[str, np.ndarray]:
@@ -86,6 +93,19 @@ def test_without_sound_or_a_face_what_is_there_answers_and_says_so(
     assert [*reading.submodels] == used and why in reading.note and "not the ensemble" in reading.note
     means = np.mean([list(p.values()) for p in reading.submodels.values()], axis=0)
     np.testing.assert_allclose(list(reading.probabilities.values()), means, atol=1e-5)
+
+
+def test_json_names_an_ensemble_of_sound_alone(
+    trained: Trained, recordings: Path, command: Command, apart: Path
+) -> None:
+    inputs = INPUTS | {"ensemble": JoinedInput(parts=["mfcc", "stft"], classes=3)}
+    del inputs["frames"]
+    save_networks(apart / "outputs" / "sounds", inputs, trained)
+    words = (str(recordings / "cry.wav"), "--model", "ensemble", "--run", "sounds", "--json")
+    code, out, err = command("predict", *words)
+    (row,) = json.loads(out)
+    assert (code, row["model"], row["used"]) == (0, "ensemble", "audio"), err
+    assert [*row["submodels"]] == ["mfcc", "stft"]
 
 
 def test_networks_of_another_training_run_are_refused(made, tmp_path: Path) -> None:
