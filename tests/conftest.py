@@ -203,38 +203,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(run.parent, run, corpus, hearing, seeing, models)
 
 
-@pytest.fixture(scope="session")
-def taught(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose networks know the clips of `trained` by heart, so that states differ."""
-    from cryutils import audio, video
-    from cryutils.evaluation.splits import class_indices
-    from cryutils.models import cry2, export, image, training
-    from cryutils.models.backend import seeded
-
-    run = tmp_path_factory.mktemp("taught") / "run"
-    corpus, (truth, classes) = trained.corpus, class_indices(trained.corpus.labels)
-    sounds = trained.hearing.examples(audio.signals(corpus, sr=trained.hearing.sr))
-    looks = trained.seeing.examples(video.crops(corpus, fps=trained.seeing.fps, size=trained.seeing.size))
-    for module, examples, model_input in ((cry2, sounds, trained.hearing), (image, looks, trained.seeing)):
-        name = module.__name__.rpartition(".")[2]
-        with seeded(0):
-            model = module.build(model_input.shape, len(classes), filters=(8, 16), dropout=0.0)
-            if module is cry2:
-                cry2.adapt(model, examples.x)
-            rows = training.batches(examples.x, truth[examples.clip], batch_size=8, seed=0)
-            model.fit(rows, shuffle=False, epochs=40, verbose=0)
-        about = {
-            "classes": classes,
-            "input": asdict(model_input),
-            "data": corpus.name,
-            "note": corpus.note,
-            "temperature": 1.0,
-        }
-        export.save(model, run / "models", name, about)
-    record(run)
-    return run
-
-
 @pytest.fixture
 def quick(trained: Trained, apart: Path, monkeypatch: pytest.MonkeyPatch) -> Trained:
     """That run, found by the library as the newest; the test starts in a folder of its own."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import librosa
 import numpy as np
 import pytest
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from cryutils.audio import spectral
 from cryutils.errors import InputError
@@ -73,13 +72,6 @@ def test_pre_emphasis_is_librosas_after_silence() -> None:
     np.testing.assert_allclose(
         spectral.pre_emphasis(x), librosa.effects.preemphasis(x, zi=np.zeros(1)), atol=1e-7
     )
-
-
-def test_min_max_is_paper_as_two_scalers() -> None:
-    x = np.random.default_rng(0).normal(0.1, 0.2, 900).astype(np.float32)
-    standard = StandardScaler().fit_transform(x[:, None].astype(np.float64))
-    theirs = MinMaxScaler().fit_transform(standard)[:, 0]
-    np.testing.assert_allclose(spectral.min_max(x), theirs, atol=1e-6)
 
 
 def test_samples_that_are_no_numbers_and_settings_out_of_range_are_refused() -> None:

@@ -31,6 +31,7 @@ from trained_run import Trained, change_card
 
 from cryutils import audio, video
 from cryutils.inference.readings import Reading
+from cryutils.inference.trained_models import DEMO
 from cryutils.video import mp4
 from cryutils.words import UNSURE
 
@@ -207,11 +208,9 @@ def test_a_page_says_what_is_gone(playwright: Playwright, tmp_path: Path, traine
         browser.close()
 
 
-def test_a_cry_reaches_the_log(
-    playwright: Playwright, trained: Trained, taught: Path, tmp_path: Path
-) -> None:
+def test_a_cry_reaches_the_log(playwright: Playwright, trained: Trained, tmp_path: Path) -> None:
     # A family's own models, and a telephone that hears and sees an infant, then silence.
-    run = shutil.copytree(taught, tmp_path / "models" / "run")
+    run = shutil.copytree(DEMO, tmp_path / "models" / "run")
     for name in ("cry2", "image"):  # others answer for drawn faces and synthetic voices alone
         change_card(run / "models", name, data="my infants")
     clip = trained.corpus[-1]

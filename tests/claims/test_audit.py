@@ -206,15 +206,6 @@ def test_scores_leaks_and_gap_are_those_of_the_answers(tmp_path: Path) -> None:
     assert result.classes.infants.tolist() == [6, 6]
 
 
-def test_one_infant_in_a_class_leaves_the_other_scores(tmp_path: Path) -> None:
-    table = mixed()
-    table = table[(table.truth != "müde") | (table.infant == "i1")]
-    result = audited(table, tmp_path)
-    scores = result.scores.set_index("metric")
-    assert scores.low.notna().to_dict() == dict.fromkeys(scores.index, False) | {"accuracy": True}
-    assert any("'müde'" in note for note in result.notes.note)
-
-
 def test_a_perfect_ranking_is_seen_below_wrong_answers(tmp_path: Path) -> None:
     table = answers().query("split == 'leak_free'").drop(columns=["prediction", "split", "fold"])
     table["p_hungry"] = np.where(table.truth == "hungry", 0.9, 0.8)

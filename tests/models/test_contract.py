@@ -100,16 +100,6 @@ def test_a_file_takes_any_number_of_examples_in_the_networks_own_type(network: N
         light.predict(np.zeros((2, 5, 5)))
 
 
-def test_missing_and_damaged_files_are_refused_in_one_line(files: Path, tmp_path: Path) -> None:
-    whole, path = (files / "float32.tflite").read_bytes(), tmp_path / "float32.tflite"
-    for content in (None, whole[: len(whole) // 2]):
-        if content is not None:
-            path.write_bytes(content)
-        with pytest.raises(InputError, match=r"float32\.tflite: no ") as caught:
-            export.Lite(path)
-        assert "\n" not in str(caught.value)
-
-
 def test_a_network_whose_training_diverged_is_not_saved(tmp_path: Path) -> None:
     model = cry2.build((24, 16), 2, filters=(4,))
     model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 from pathlib import Path
 
@@ -51,17 +50,6 @@ def test_a_clip_that_cannot_be_read_is_said_to_the_person(recordings: Path, tmp_
     assert "b.wav" in player._notice
     player.index = 0
     assert (player._notice, player.sound.name) == ("", "cry")
-
-
-def test_answers_over_time_reach_the_page_clip_by_clip() -> None:
-    nan = [np.nan, np.nan]
-    heard = [[[0.25, 0.75], nan], [[0.5, 0.5]]]
-    player = CryPlayer(SOUNDS, over_time={"sound": heard, "face": [[nan], [nan]]}, step_s=0.5)
-    assert (player._about["classes"], player._about["step_s"]) == (["hungry", "tired"], 0.5)
-    assert player._clip["tracks"] == [["sound", [[0.25, 0.75], None]], ["face", [None]]]
-    player.index = 1
-    assert player._clip["tracks"] == [["sound", [[0.5, 0.5]]], ["face", [None]]]
-    json.dumps(player._clip["tracks"], allow_nan=False)  # what a page can read
     with pytest.raises(InputError, match="give 2 clips, with 2 classes"):
         CryPlayer(SOUNDS, probabilities=np.ones((2, 3)))
 
