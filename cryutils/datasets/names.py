@@ -4,59 +4,22 @@
 them. Folders and manifests are read with it, so `hunger` and `Needs food` are both `hungry`.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable
 
-STATES = {
-    "belly_pain": (
-        "stomachache",
-        "stomach ache",
-        "stomach pain",
-        "bellyache",
-        "belly ache",
-        "tummy ache",
-        "tummy pain",
-        "abdominal pain",
-    ),
-    "burping": ("burp", "need to burp", "needs to burp", "needs burping"),
-    "discomfort": ("uncomfortable", "discomforted"),
-    "hug": (
-        "hugging",
-        "hugged",
-        "want to be hugged",
-        "wants to be hugged",
-        "wants a hug",
-        "cuddle",
-        "cuddling",
-        "want to be held",
-        "wants to be held",
-    ),
-    "hungry": (
-        "hunger",
-        "feed",
-        "feeding",
-        "food",
-        "milk",
-        "needs food",
-        "wants food",
-        "wants milk",
-        "starving",
-    ),
-    "lonely": ("loneliness", "lonesome"),
-    "pain": ("painful", "in pain", "hurt", "hurting"),
-    "sleepy": (
-        "sleepiness",
-        "sleep",
-        "drowsy",
-        "drowsiness",
-        "want to sleep",
-        "wants to sleep",
-        "needs sleep",
-    ),
-    "tired": ("tiredness", "fatigue", "fatigued", "overtired", "over tired", "exhausted"),
+STATES = {  # words are separated by commas
+    "belly_pain": "stomachache, stomach ache, stomach pain, bellyache, belly ache, tummy ache, tummy pain,"
+    " abdominal pain",
+    "burping": "burp, need to burp, needs to burp, needs burping",
+    "discomfort": "uncomfortable, discomforted",
+    "hug": "hugging, hugged, want to be hugged, wants to be hugged, wants a hug, cuddle, cuddling,"
+    " want to be held, wants to be held",
+    "hungry": "hunger, feed, feeding, food, milk, needs food, wants food, wants milk, starving",
+    "lonely": "loneliness, lonesome",
+    "pain": "painful, in pain, hurt, hurting",
+    "sleepy": "sleepiness, sleep, drowsy, drowsiness, want to sleep, wants to sleep, needs sleep",
+    "tired": "tiredness, fatigue, fatigued, overtired, over tired, exhausted",
 }
 
 
@@ -80,7 +43,7 @@ def first_spellings(names: Iterable[str]) -> dict[str, str]:
     return {name: first.setdefault(name_key(name), name) for name in dict.fromkeys(names)}
 
 
-_MEANT = {name_key(word): state for state, words in STATES.items() for word in (state, *words)}
+_MEANT = {name_key(word): state for state, words in STATES.items() for word in (state, *words.split(", "))}
 
 
 def state_of(label: str) -> str | None:
