@@ -3,8 +3,6 @@
 `read` checks a table, `of_corpus` makes one from recordings, `audit` measures.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +21,6 @@ from cryutils.datasets.names import first_spellings, name_key
 from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers
-from cryutils.studies.ladder import vectors
 from cryutils.words import SPLITS
 
 _FOLDS = 5  # of a folder's clips
@@ -134,7 +131,7 @@ def _with_answers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"prediction": "predicted"})
 
 
-def _doubts(p: pd.DataFrame, answer: pd.Series[str], truth: pd.Series[str], is_given: bool) -> list[str]:
+def _doubts(p: pd.DataFrame, answer: "pd.Series[str]", truth: "pd.Series[str]", is_given: bool) -> list[str]:
     """Return notes on answers that contradict probabilities, ties, and numbers outside 0 to 1.
 
     p: columns `p_<class>`; all by `name_key`. is_given: whether the answers have their own column.
@@ -195,6 +192,8 @@ def of_corpus(corpus: Corpus) -> pd.DataFrame:
     fewer clips than folds, or from one infant, is left out if two others are left. Notes name it, and
     a split that has no folds. Raises InputError if both have none.
     """
+    from cryutils.studies.ladder import vectors  # which loads scikit-learn
+
     divisions, notes = {}, []
     sizes = corpus.frame().groupby("label").infant.agg(["size", "nunique"])
     rare = sizes.index[(sizes < [_FOLDS, 2]).any(axis=1)]
@@ -296,7 +295,7 @@ def _leak(table: pd.DataFrame, part: Answers, permutations: int) -> dict[str, fl
     return found
 
 
-def _device_alone(part: Answers, devices: pd.Series[Any]) -> Answers:
+def _device_alone(part: Answers, devices: "pd.Series[Any]") -> Answers:
     """Return the answers from the device alone, by a tree that weights classes equally.
 
     It is trained in the same folds if these keep infants whole, else on all other infants.
