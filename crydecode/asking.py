@@ -3,8 +3,6 @@
 A store that does not answer holds up neither what needs no store nor the end of the program.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future

@@ -3,8 +3,6 @@
 This module imports nothing that is slow, so `cryutils serve` can print its address at once.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import os
 import re

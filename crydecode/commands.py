@@ -3,8 +3,6 @@
 `cryutils.course.cli` imports this module, so it imports nothing heavy.
 """
 
-from __future__ import annotations
-
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from crydecode.store import Store
 
 
-def opened() -> Store:
+def opened() -> "Store":
     """Return the store that CRYUTILS_STORE names, or the user's own."""
     for package in ("argon2", "sqlalchemy"):
         extras.require(package, "app", "the diary")

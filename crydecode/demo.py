@@ -1,7 +1,5 @@
 """`cryutils serve --demo`: a film replaces microphone and camera. Paper B §3."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 import webbrowser

@@ -4,8 +4,6 @@ Paper B §3 and Figure 6, which lists single answers. A day goes from noon to no
 is in one piece.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ Each request looks the ticket up in the store, so the end of a login takes effec
 once. `LoginRequired` stands in front of every route, so that none can be forgotten.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """The application's pages after the login, rendered by the server. Paper B §3, Figures 2 to 6."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import secrets

@@ -4,8 +4,6 @@
 uvicorn, whose limits keep one visitor from keeping out the others.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import resource

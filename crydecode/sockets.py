@@ -5,8 +5,6 @@ One message of a page is answered before its next one is read. `Protocol` ends a
 more frames or bytes than any page does.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

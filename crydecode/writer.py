@@ -4,8 +4,6 @@ Readings that the log can't take now wait in memory, and are written in order on
 that it refuses (InputError: the infant was removed) are dropped, and the page says why.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import deque

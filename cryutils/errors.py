@@ -3,8 +3,6 @@
 Notebooks raise it as well. The command turns it into one line on stderr and exit code 2.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """Keys and what they are called in front of people: models, verdicts, readings."""
 
-from __future__ import annotations
-
 CLASSIFIERS = {  # of Paper A's Table 2
     "svm": "SVM",
     "nb": "Naïve Bayes",

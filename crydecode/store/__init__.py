@@ -4,8 +4,6 @@ Paper B §3, step 3. `open(url)` returns a `Store`, on SQLite or PostgreSQL. One
 household or ward: every user has access to all its infants. No models are imported.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 from contextlib import AbstractContextManager

@@ -4,8 +4,6 @@ Paper B, Figure 1. The store contains argon2id hashes of passwords and SHA-256 h
 nobody can log in with its contents.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import ipaddress

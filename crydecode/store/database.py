@@ -1,7 +1,5 @@
 """The store's tables and transactions on SQLite or PostgreSQL, through SQLAlchemy: `Database`."""
 
-from __future__ import annotations
-
 import errno
 import math
 import re

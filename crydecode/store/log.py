@@ -4,8 +4,6 @@ Paper B §3, step 3. Acknowledged readings are on disk. Time without monitoring 
 or not counted, never as silence.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import secrets

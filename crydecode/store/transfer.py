@@ -3,8 +3,6 @@
 Paper B's Figure 6 shows user data in MongoDB Compass, so the copy there also has users and infants.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Iterator, Sequence

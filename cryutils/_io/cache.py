@@ -4,8 +4,6 @@ Keys include a version number, which is raised if the same inputs give another r
 is identified by its `parallel.identity`. An entry that does not load is computed again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 

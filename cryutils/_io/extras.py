@@ -1,7 +1,5 @@
 """Optional packages: whether they are installed, and how to install them."""
 
-from __future__ import annotations
-
 import re
 from importlib import metadata
 from importlib.util import find_spec

@@ -4,8 +4,6 @@
 damaged files in the same way.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 import sys
@@ -112,7 +110,7 @@ def probe(path: Path) -> MediaInfo:
         return MediaInfo(duration_s, has_audio, has_video, tuple(lost), is_synthetic)
 
 
-def _readable(container: InputContainer, streams: list[Any], path: Path) -> set[Any]:
+def _readable(container: "InputContainer", streams: list[Any], path: Path) -> set[Any]:
     """Return the streams of which a frame can be decoded, at least one."""
     import av
 
@@ -205,7 +203,7 @@ def check_times(count: int, end_s: Fraction, path: Path, *, gap_s: Fraction, wha
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
+def opened(path: Path) -> "Iterator[InputContainer]":
     """Yield the opened file as a PyAV container, and turn errors of FFmpeg into InputError."""
     extras.require("av", "course", f"{path}: a file that is no 16-bit WAV")
     import av
@@ -248,7 +246,7 @@ _UNKNOWN_CODEC = "its sound or pictures are coded in a way that can't be read he
 
 
 def decoded(
-    container: InputContainer, stream: AudioStream | VideoStream, path: Path, remarks: dict[str, None]
+    container: "InputContainer", stream: "AudioStream | VideoStream", path: Path, remarks: dict[str, None]
 ) -> Iterator[Any]:
     """Yield the frames of a stream, and None for each 20 ms that an AMR file left out or lost.
 
@@ -299,7 +297,7 @@ def decoded(
             remarks[f"{count} damaged packet{'s are' if count > 1 else ' is'} {how}"] = None
 
 
-def picture_stream(container: InputContainer, path: Path) -> VideoStream | None:
+def picture_stream(container: "InputContainer", path: Path) -> "VideoStream | None":
     """Return the first video stream or None; cover pictures don't count. Raises as `check_size`."""
     from av.stream import Disposition
 
@@ -311,7 +309,7 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream | None:
     return None
 
 
-def late_s(container: InputContainer, stream: AudioStream | VideoStream, path: Path) -> Fraction:
+def late_s(container: "InputContainer", stream: "AudioStream | VideoStream", path: Path) -> Fraction:
     """Return the time from the file's first sound or picture to the start of `stream`, in s.
 
     Differences below 50 ms give 0. Raises InputError for more than ten minutes.

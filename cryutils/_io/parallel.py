@@ -1,7 +1,5 @@
 """Parallel work with results in order: in threads, in processes or on a Dask cluster."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os
@@ -159,8 +157,7 @@ class Cluster:
 
     def everywhere(self, function: Callable[..., R], *arguments: Any) -> dict[str, R | Exception]:
         """Return `function(*arguments)` on each worker, or what it raised, by address."""
-        answers = self._client.run(function, *arguments, on_error="return")
-        return dict(sorted(answers.items()))
+        return dict(sorted(self._client.run(function, *arguments, on_error="return").items()))
 
     def watch(self) -> str:
         """Return a line to show if no worker is left, once, and "" otherwise.

@@ -5,8 +5,6 @@ command was started, because notebooks run in their own folder. `CRYUTILS_PROJEC
 folder with `notebooks/` and `data/`, such as a lecturer's edition of the course.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -1,7 +1,5 @@
 """Reading picture files: `read` returns upright 8-bit RGB pixels, as a viewer shows them."""
 
-from __future__ import annotations
-
 import io
 import os
 import struct
@@ -59,7 +57,7 @@ def read(path: str | os.PathLike[str]) -> Pixels:
         raise InputError(f"{path}: this picture can't be decoded; is it damaged?") from error
 
 
-def _rgb(picture: Image) -> Pixels:
+def _rgb(picture: "Image") -> Pixels:
     from PIL import Image, ImageOps
 
     picture = ImageOps.exif_transpose(picture)
@@ -84,7 +82,7 @@ def reads_heic() -> bool:
     return True
 
 
-def few_colours(picture: Image) -> Image:
+def few_colours(picture: "Image") -> "Image":
     """Return the picture in 256 palette colours: a third of the PNG size, and looks the same."""
     from PIL.Image import Dither
 

@@ -1,7 +1,5 @@
 """Progress of long work, by tqdm on stderr. `TQDM_DISABLE=1` hides it, as in a run of notebooks."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Iterator

@@ -3,8 +3,6 @@
 `cells` reads a table as text, `refuse` names a cell, and `no_formula` makes a text safe to open.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 import unicodedata
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
 def cells(
     path: Path, required: Sequence[str], rename: Callable[[str], str] = lambda name: name
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Return the columns of a CSV or Parquet file as text, "" if missing.
 
     A CSV file is in UTF-8 or UTF-16, with commas, semicolons or tabs. The index is the row in a
@@ -78,7 +76,7 @@ def _rows(path: Path) -> Iterable[Iterable[object]]:
     return csv.reader([*"\n" * first, *lines[first:]], delimiter=separator)
 
 
-def refuse(path: Path, column: pd.Series[Any], wrong: Any, what: str) -> None:
+def refuse(path: Path, column: "pd.Series[Any]", wrong: Any, what: str) -> None:
     """Raise InputError for the first cell of a column that is wrong, if there is one."""
     for row, value in column[wrong].items():
         shown = f"{value!r}; " if value else ""

@@ -6,8 +6,6 @@ of videos with ffmpeg; PyAV contains the same libraries. Samples are returned as
 files that no model could use.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import wave
@@ -200,7 +198,7 @@ def wav_bytes(samples: npt.NDArray[np.floating[Any]], sr: int) -> bytes:
     return buffer.getvalue()
 
 
-def check_length(info: SoundInfo, path: Path) -> None:
+def check_length(info: "SoundInfo", path: Path) -> None:
     """Raise InputError for more than an hour of sound (less above 48 kHz), to limit memory."""
     most_s = _LONGEST_S * min(1, 48_000 / info.sr)
     if info.duration_s > most_s:

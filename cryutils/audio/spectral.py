@@ -10,8 +10,6 @@ frame in samples, and `hop_length` the distance between frames. Transforms raise
 samples that are NaN or infinite, and for settings out of range.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from math import isfinite

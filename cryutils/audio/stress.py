@@ -9,8 +9,6 @@ The result isn't clipped to [-1, 1], because that would change the amount. Silen
 unchanged. Samples or amounts that are not finite or out of range raise InputError.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -11,8 +11,6 @@ look alike. Used in notebook 09, appendix_table2 and appendix_table3.
 A *test* is its number of clips or, for a mean of class recalls, the clips of each class.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from itertools import count

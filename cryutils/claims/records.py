@@ -7,8 +7,6 @@ layout. Once it has finished, its files replace the earlier ones, the state file
 without a state file has not finished, so one whose files a kill left half replaced runs again.
 """
 
-from __future__ import annotations
-
 import ast
 import fcntl
 import itertools

@@ -1,7 +1,5 @@
 """One notebook in its own process, which `runner.execute` starts; it loads little beside papermill."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -6,8 +6,6 @@ which it compares the first that occurs instead of all; `folds`, a number or its
 and `clips`, the least of each class; and `leaves_out`, whether it leaves smaller classes out.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -8,8 +8,6 @@ papermill is unsafe in threads, so it executes each notebook in its own process
 (`python -m cryutils.course.execution`).
 """
 
-from __future__ import annotations
-
 import ast
 import errno
 import json
@@ -31,18 +29,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cryutils._io import extras, parallel
-from cryutils._io.paths import (
-    cache_dir,
-    check_file,
-    data_dir,
-    file_digest,
-    outputs_dir,
-    project_dir,
-    resolve,
-    weights_dir,
-    writable,
-)
+from cryutils._io import extras, parallel, paths
 from cryutils._io.progress import say
 from cryutils.claims import records
 from cryutils.datasets import manifest, registry
@@ -87,28 +74,28 @@ def contents() -> list[dict[str, Any]]:
     extras.require("yaml", "course", "the list of notebooks")
     import yaml
 
-    path = project_dir() / "notebooks" / "contents.yml"
+    path = paths.project_dir() / "notebooks" / "contents.yml"
     return list(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def notebooks() -> dict[str, Path]:
     """Return the notebooks by name, in reading order."""
-    home = project_dir() / "notebooks"
+    home = paths.project_dir() / "notebooks"
     return {row["name"]: home / f"{row['name']}.ipynb" for row in contents()}
 
 
 def profiles() -> dict[str, Path]:
     """Return the files of the profiles by name, from `data/profiles`."""
-    return {path.stem: path for path in (project_dir() / "data" / "profiles").glob("*.yml")}
+    return {path.stem: path for path in (paths.project_dir() / "data" / "profiles").glob("*.yml")}
 
 
 def chosen(texts: Iterable[str]) -> dict[str, Path]:
     """Return notebooks by name, each given by the beginning of its name or the path of a copy."""
     known, sources = notebooks(), dict[str, Path]()
     for text in texts:
-        copy = resolve(text) if text.endswith(".ipynb") else None
+        copy = paths.resolve(text) if text.endswith(".ipynb") else None
         if copy:
-            check_file(copy)
+            paths.check_file(copy)
         name = copy.stem if copy else text
         exact = [each for each in known if f"{each}_".startswith(f"{name}_")]  # "03" isn't 03b
         names = exact or [each for each in known if each.startswith(name)]
@@ -149,14 +136,14 @@ def plan(
     selected = chosen(texts or [name for name, row in rows.items() if profile in row["profiles"]])
     known = {name: records.defaults(path) for name, path in selected.items()}
     _require_known(values, {key for each in known.values() for key in each}, "a chosen notebook")
-    corpus = str(resolve(data)) if data else content.get("data")
+    corpus = str(paths.resolve(data)) if data else content.get("data")
     if corpus == "":
         raise InputError(f"the profile {profile} is for your own recordings; add --data FOLDER.")
     first = [Path(str(corpus)).stem] if data else []
     usual = "-".join([*first, profile, *(f"{key}-{value}" for key, value in sorted(values.items()))])
     if len(usual) > 100:
         usual = f"{usual[:100]}-{hash(usual)[:8]}"
-    folder = outputs_dir() / (run_name or re.sub(r"[^\w. -]+", "_", usual).lstrip("."))
+    folder = paths.outputs_dir() / (run_name or re.sub(r"[^\w. -]+", "_", usual).lstrip("."))
     for name, state in records.states(folder).items() if data else ():
         # Two folders of recordings can have the same name.
         if (before := state.get("parameters", {}).get("data", corpus)) != corpus:
@@ -173,8 +160,9 @@ def plan(
         used = [_files(text) for text in (known[name] | changed).values() if isinstance(text, str)]
         cells = records.cells(path)
         code = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code")
-        library = {str(file): file_digest(file) for file in sources(code)}
-        digest = hash([[cell["source"] for cell in cells], changed, used, library, shared])
+        library = {str(file): paths.file_digest(file) for file in sources(code)}
+        contents_of_cells = [(cell["source"], cell["metadata"].get("tags")) for cell in cells]
+        digest = hash([contents_of_cells, changed, used, library, shared])
         jobs.append(Job(name, path, folder, changed, digest, rows[name].get("after", ())))
     return jobs
 
@@ -187,11 +175,11 @@ def _require_known(names: Iterable[str], known: Collection[str], where: str) -> 
 
 def _shared() -> list[Any]:
     """Return what all notebooks depend on: stored data and results, versions and weights."""
-    home = project_dir()
+    home = paths.project_dir()
     stored = digests(home / "data") | digests(home / "outputs" / "reference")
     files = {name: digest for name, digest in stored.items() if not name.startswith("data/profiles")}
     installed = {key: value for key, value in versions(home).items() if key != "commit"}
-    return [files, installed, _files(str(weights_dir() or ""))]
+    return [files, installed, _files(str(paths.weights_dir() or ""))]
 
 
 def sources(code: str, library: Path = _LIBRARY.parent) -> list[Path]:
@@ -220,24 +208,24 @@ def _imports(file: Path, library: Path) -> set[Path]:
 
 def _modules(code: str, folder: Path, library: Path) -> set[Path]:
     """Return the modules of the library that `code`, a module in `folder`, imports itself."""
-    paths = []
+    places = []
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
-            paths += [library / alias.name.replace(".", "/") for alias in node.names]
+            places += [library / alias.name.replace(".", "/") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             home = [folder, *folder.parents][node.level - 1] if node.level else library
             home /= (node.module or "").replace(".", "/")
-            paths += [home / alias.name for alias in node.names]  # a module, or a name in one
+            places += [home / alias.name for alias in node.names]  # a module, or a name in one
     packages = {library / name for name in _PACKAGES}
-    inside = {path for end in paths for path in (end, *end.parents) if packages & {path, *path.parents}}
+    inside = {path for end in places for path in (end, *end.parents) if packages & {path, *path.parents}}
     files = [file for path in inside for file in (path.with_suffix(".py"), path / "__init__.py")]
     return {file for file in files if file.is_file()}
 
 
 def _files(text: str) -> list[parallel.Identity]:
     """Return path, size and time of each file that a parameter names: recordings or weights."""
-    home = data_dir()
-    root = home / text if home and text in registry.DATASETS else resolve(text)
+    home = paths.data_dir()
+    root = home / text if home and text in registry.DATASETS else paths.resolve(text)
     if text and os.path.isfile(root):  # noqa: PTH113  Path.is_file raises OSErrors
         files = [root, *(manifest.files(root) if root.suffix == ".csv" else ())]
     else:
@@ -253,7 +241,7 @@ def digests(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each file below `folder`, by its path from the folder's parent."""
     names = {path: path.relative_to(folder.parent).as_posix() for path in sorted(folder.rglob("*"))}
     return {
-        name: file_digest(path)
+        name: paths.file_digest(path)
         for path, name in names.items()
         if path.is_file() and not re.search(r"/(\.|__pycache__)", name)
     }
@@ -343,7 +331,7 @@ def _run(
 def _require_same(cluster: parallel.Cluster, folder: Path) -> None:
     """Raise InputError if a worker lacks this run's folder, or has another installation."""
     with records.run_lock(folder), tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as token:
-        arguments = (project_dir(), Path(token))
+        arguments = (paths.project_dir(), Path(token))
         here, answers = installation(*arguments), cluster.everywhere(installation, *arguments)
     for worker, answer in answers.items():
         there = {} if isinstance(answer, Exception) else answer  # it has no cryutils, or an old one
@@ -365,7 +353,7 @@ def installation(project: Path, token: Path) -> dict[str, str]:
 
     return versions(project) | {
         "cryutils' files": hash(digests(_LIBRARY))[:12],
-        str(token.parent): "writable" if token.is_dir() and writable(token) else "missing",
+        str(token.parent): "writable" if token.is_dir() and paths.writable(token) else "missing",
     }
 
 
@@ -373,7 +361,7 @@ def _environment(cores: int) -> dict[str, str]:
     """Return the environment variables of each notebook's process, which may use `cores`."""
     return {
         "CRYUTILS_START_DIR": str(Path.cwd()),
-        "CRYUTILS_CACHE_DIR": str(cache_dir()),
+        "CRYUTILS_CACHE_DIR": str(paths.cache_dir()),
         **{key: value for key, value in os.environ.items() if re.match("CRYUTILS_.*_DIR$", key)},
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "LOKY_MAX_CPU_COUNT": os.environ.get("LOKY_MAX_CPU_COUNT", str(cores)),  # joblib
@@ -440,7 +428,7 @@ def _stored(job: Job, earlier: Sequence[Future[str]], compute: Compute, storing:
             return "stopped"
         if not error:
             state: dict[str, Any] = {"fingerprint": job.fingerprint, "parameters": dict(job.parameters)}
-            state |= {"seconds": round(seconds, 1), "versions": versions(project_dir())}
+            state |= {"seconds": round(seconds, 1), "versions": versions(paths.project_dir())}
             records.finish(staging, job.name, state)
             return ""
         files = records.give_up(staging, job.name)
@@ -461,7 +449,7 @@ def execute(
     """
     staging, began = records.stage(folder, source.stem), time.monotonic()
     cache = Path(environment["CRYUTILS_CACHE_DIR"])
-    lists = cache if writable(cache) else staging.parent  # of fonts, compiled functions: seconds
+    lists = cache if paths.writable(cache) else staging.parent  # of fonts, compiled functions: seconds
     settings = {
         "CRYUTILS_RUN_DIR": str(staging),
         "CRYUTILS_OUTPUTS_DIR": str(folder.parent),

@@ -4,8 +4,6 @@
 this module.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import hashlib

@@ -13,8 +13,6 @@ recordings that it tests. The decoded sound is compared, in three ways:
    has its peaks at 100, 300, 600, 1000 and 1600, with the same gaps and a shift of 100.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

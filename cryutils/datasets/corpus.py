@@ -5,8 +5,6 @@ clips of an infant together. Anything left out or contradictory is listed as a p
 `datasets.load` returns a corpus. Used in notebook 01_data_and_playback.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
@@ -96,14 +94,14 @@ class Corpus(Sequence[Clip]):
         """The labels that occur, sorted. Models order their outputs in the same way."""
         return tuple(sorted({clip.label for clip in self}))
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """Return one row for each clip, with all fields of `Clip` except the paths."""
         import pandas as pd
 
         table = pd.DataFrame(self.clips, columns=list(Clip.__slots__))
         return table.drop(columns=["path", "still"])
 
-    def describe(self) -> pd.DataFrame:
+    def describe(self) -> "pd.DataFrame":
         """Return the number of clips, infants, sessions and minutes, per class and in total.
 
         `effective_infants` is Kish's number, (sum n)^2 / sum n^2 over their clips n: the clips contain
@@ -126,7 +124,7 @@ class Corpus(Sequence[Clip]):
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("label")
 
-    def problems(self) -> pd.DataFrame:
+    def problems(self) -> "pd.DataFrame":
         """Return one row for each problem: kind, item, what."""
         import pandas as pd
 
@@ -136,20 +134,20 @@ class Corpus(Sequence[Clip]):
         """Return the reference to cite when results from this corpus are published."""
         return self.citation
 
-    def where(self, keep: Callable[[Clip], bool]) -> Corpus:
+    def where(self, keep: Callable[[Clip], bool]) -> "Corpus":
         """Return the corpus of the clips for which `keep(clip)` is true."""
         return self._with(clip for clip in self if keep(clip))
 
-    def take(self, indices: Iterable[int]) -> Corpus:
+    def take(self, indices: Iterable[int]) -> "Corpus":
         """Return the corpus of the clips at `indices`, int (n,), in that order."""
         return self._with(self.clips[int(index)] for index in indices)
 
-    def relabel(self, labels: Iterable[str]) -> Corpus:
+    def relabel(self, labels: Iterable[str]) -> "Corpus":
         """Return the same clips with other labels, one for each clip, such as its age group."""
         pairs = zip(self, labels, strict=True)
         return self._with(replace(clip, label=str(label)) for clip, label in pairs)
 
-    def select(self, labels: Sequence[str], stand_ins: Mapping[str, Sequence[str]] | None = None) -> Corpus:
+    def select(self, labels: Sequence[str], stand_ins: Mapping[str, Sequence[str]] | None = None) -> "Corpus":
         """Return the clips with one of `labels`, or of the states that these mean (`names.STATES`).
 
         stand_ins: labels that replace one that does not occur, as belly pain replaces pain in
@@ -191,7 +189,7 @@ class Corpus(Sequence[Clip]):
             positions += rng.permutation(np.flatnonzero(labels == label))[: counts[label]].tolist()
         return np.array(sorted(positions), int)
 
-    def _with(self, clips: Iterable[Clip]) -> Corpus:
+    def _with(self, clips: Iterable[Clip]) -> "Corpus":
         return replace(self, clips=tuple(clips))
 
 

@@ -5,8 +5,6 @@ name says who cried where, as in ABC_B01.wav. Each label comes from one situatio
 recognise the room, the microphone or voices instead of pain.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -6,8 +6,6 @@ and 10. The 457 cleaned clips are a selection of the 1,128 original uploads, whi
 and infants, among them Paper A's three states: *tired* (sleepy), *hungry* and *lonely* (hug).
 """
 
-from __future__ import annotations
-
 import csv
 import re
 import wave

@@ -3,8 +3,6 @@
 `datasets.load` calls `load` for a folder. Every file that can't be used becomes one `Problem`.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

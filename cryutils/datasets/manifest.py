@@ -4,8 +4,6 @@
 manifest of a published corpus.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path, PureWindowsPath
@@ -72,11 +70,11 @@ def files(path: Path) -> list[Path]:
     return _paths(path, _read(path))
 
 
-def _paths(path: Path, table: pd.DataFrame) -> list[Path]:
+def _paths(path: Path, table: "pd.DataFrame") -> list[Path]:
     return [path.parent / name for name in table.file]
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     table = cells(path, REQUIRED)

@@ -4,8 +4,6 @@ Used in notebook 01_data_and_playback. It rebuilds the data of Paper A §3.3 (Ta
 B §3 (data acquisition). CONTRIBUTING.md shows how to add a corpus.
 """
 
-from __future__ import annotations
-
 import inspect
 from pathlib import Path
 from pkgutil import resolve_name

@@ -6,8 +6,6 @@ returns a table with a row for each repeat and test clip. `score`, `difference`,
 and `group_rule` are experiments that a model is compared with.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -453,7 +451,7 @@ def with_scores(answered: pd.DataFrame, strengths: NDArray[np.floating[Any]]) ->
 
 def mean_over_infants(
     answered: pd.DataFrame,
-    values: NDArray[Any] | pd.Series[Any],
+    values: "NDArray[Any] | pd.Series[Any]",
     *,
     limits: tuple[float, float] | None = None,
 ) -> Interval:

@@ -11,8 +11,6 @@ variance. The variance between repeats, each with its own folds and trainings, w
 `benchmarks/intervals.py` simulates how often the intervals cover the true score.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -215,7 +213,7 @@ class Interval:
     reason: str = ""
 
     @classmethod
-    def of(cls, bounds: Bounds, n: int, n_infants: int) -> Interval:
+    def of(cls, bounds: Bounds, n: int, n_infants: int) -> "Interval":
         """Return the interval with the bounds of a single score."""
         score, low, high, se = map(float, bounds)
         return cls(score, low, high, se, n, n_infants)

@@ -6,8 +6,6 @@ too often (`benchmarks/intervals.py`: 93 % instead of 5 %, with the random split
 vectors are exchanged between infants with equally many clips.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

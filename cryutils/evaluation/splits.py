@@ -4,8 +4,6 @@ The papers only give the shares of their splits (Paper A, section 3.3). They are
 of clips, so that clips of one infant are on both sides. The leak-free split keeps them together.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable, Sequence
 from enum import StrEnum

@@ -5,8 +5,6 @@ three forms of input and produces a single output" for a video; this shows all f
 plays.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path

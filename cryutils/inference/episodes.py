@@ -5,8 +5,6 @@ until `EPISODE_PAUSE_S` without any. A new episode begins earlier only if the mo
 state after a pause of more than `CRY_PAUSE_S`. The live page and the diary use this definition.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -37,7 +35,7 @@ class Sums:
         for state, share in shares.items():
             self._shares[run, state] += share
 
-    def joined(self, later: Sums) -> Sums:
+    def joined(self, later: "Sums") -> "Sums":
         """Return both as one."""
         both = Sums(self.start)
         both.stop, both.run, both.cried_s = later.stop, later.run, self.cried_s + later.cried_s

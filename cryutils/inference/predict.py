@@ -9,8 +9,6 @@ no mark of what made it. The shipped model answers for films with the mark only.
 medical device.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path

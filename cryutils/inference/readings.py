@@ -4,8 +4,6 @@ Paper B §3: the result of each window is made in `monitor`, shown to the caregi
 `store`. The paper gives no list of recommended actions, so `data/actions.csv` is our own.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ joins the answers of "mfcc", "stft" and "frames". They are LiteRT files, so Tens
 imported.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -84,7 +82,7 @@ class System:
         """The states, in the order of probabilities; none without a network."""
         return next((part.classes for part in self.parts), ())
 
-    def answering(self, *, synthetic: bool) -> System:
+    def answering(self, *, synthetic: bool) -> "System":
         """Return the networks that answer for synthetic infants, or for real ones."""
         usable = {part.name for part in self.parts if part.answers_for(synthetic=synthetic)}
         return System(

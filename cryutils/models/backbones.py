@@ -12,8 +12,6 @@ mouths moved at random and were not predicted, so it learned neither states nor 
 How well it works on real infants is unknown. `tools/pretrain.py` made its weights.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import os

@@ -4,8 +4,6 @@ Importing TensorFlow takes seconds, so functions that build, train or export a n
 instead of importing it at the top of their module.
 """
 
-from __future__ import annotations
-
 import importlib
 import logging
 import os

@@ -4,8 +4,6 @@
 categorical cross-entropy.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +68,7 @@ def compiled(model: Any, optimizer: Any) -> Any:
     return model
 
 
-def describe(model: Any) -> pd.DataFrame:
+def describe(model: Any) -> "pd.DataFrame":
     """Return a table of the model's layers, with the numbers of all and of trained parameters."""
     import pandas as pd
 

@@ -5,8 +5,6 @@ pooling in blocks, dropout, a dense softmax). The paper gives no layer sizes; th
 suit a hundred clips. The network scales the decibels itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -8,8 +8,6 @@ SHA-256 of the LiteRT file. `Lite` runs a network without TensorFlow, in 13_live
 on-device inference, quantised). A float32 file gives Keras' probabilities up to rounding.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

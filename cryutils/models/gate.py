@@ -6,8 +6,6 @@ mean of small networks with one hidden layer, runs before it. `tools/fit_gate.py
 recordings, writes its weights and threshold to `gate.json`, and measures its errors.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from functools import cache
@@ -124,7 +122,7 @@ class Gate:
     note: str
 
     @classmethod
-    def load(cls) -> Gate:
+    def load(cls) -> "Gate":
         """Return the gate that comes with the package."""
         stored = json.loads(READY.read_text(encoding="utf-8"))
         networks = tuple((np.array(w), np.array(b), np.array(v), c) for w, b, v, c in stored["networks"])
@@ -189,7 +187,7 @@ def bursts(passing: npt.ArrayLike) -> list[tuple[float, float]]:
     ]
 
 
-def reference(name: str = "gate") -> pd.DataFrame:
+def reference(name: str = "gate") -> "pd.DataFrame":
     """Return a stored table on the shipped gate's errors, which `tools/fit_gate.py` has made."""
     import pandas as pd
 

@@ -5,8 +5,6 @@ augmentation by rotation, flipping and scaling). The paper gives no layer sizes.
 the pixels itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ trained model contains these settings. Networks get several `Examples` of a clip
 probabilities of a clip are the mean over them.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,15 +16,6 @@ import numpy.typing as npt
 from cryutils._io.parallel import thread_map
 from cryutils.audio import spectral
 from cryutils.audio.files import SHORTEST_S, SILENCE_DB
-from cryutils.audio.spectral import (
-    cepstrum,
-    check_settings,
-    mel_db,
-    min_max,
-    normalise_amplitude,
-    pre_emphasis,
-    stft_db,
-)
 from cryutils.errors import InputError, near_miss
 
 if TYPE_CHECKING:
@@ -52,7 +41,7 @@ class Examples:
     clip: Indices = field(repr=False)
 
     @classmethod
-    def of(cls, clips: Sequence[npt.NDArray[Any]]) -> Examples:
+    def of(cls, clips: Sequence[npt.NDArray[Any]]) -> "Examples":
         """Return the examples of all clips, in order.
 
         Parameters
@@ -160,7 +149,7 @@ class SoundInput:
         for name, known in {"kind": KINDS, "scaling": SCALINGS}.items():
             if (value := numbers.pop(name)) not in known:
                 raise InputError(f"no {name} {value!r}.{near_miss(str(value), known)}")
-        check_settings(**numbers)
+        spectral.check_settings(**numbers)
         if self.window_s < SHORTEST_S or self.step_s <= 0:
             raise InputError(
                 f"window_s={self.window_s}, step_s={self.step_s}: a window lasts {SHORTEST_S} s"
@@ -214,20 +203,20 @@ class SoundInput:
         would otherwise start.
         """
         if self.scaling == "conditioned":
-            return pre_emphasis(normalise_amplitude(x))
-        y = min_max(x)
+            return spectral.pre_emphasis(spectral.normalise_amplitude(x))
+        y = spectral.min_max(x)
         return y - y.mean(dtype=np.float64).astype(np.float32)
 
     def features(self, x: Array) -> Array:
         """Return the features of a sound `x` at `sr` Hz, float32 (frames, coefficients)."""
         y = self.scaled(x)
         if self.kind == "stft":
-            return stft_db(y, n_fft=self.n_fft, hop_length=self.hop_length)
+            return spectral.stft_db(y, n_fft=self.n_fft, hop_length=self.hop_length)
         settings = {"sr": self.sr, "n_fft": self.n_fft, "hop_length": self.hop_length}
-        levels = mel_db(y, n_mels=self.n_mels, **settings)
+        levels = spectral.mel_db(y, n_mels=self.n_mels, **settings)
         if self.kind == "mel":
             return levels
-        coefficients = cepstrum(levels, n_mfcc=self.n_mfcc)
+        coefficients = spectral.cepstrum(levels, n_mfcc=self.n_mfcc)
         return coefficients if self.kind == "mfcc" else np.concatenate([levels, coefficients], axis=1)
 
     def windows(self, x: Array) -> Array:
@@ -272,7 +261,7 @@ class PictureInput:
     def __post_init__(self) -> None:
         if self.crop not in CROPS:
             raise InputError(f"there is no crop {self.crop!r}.{near_miss(self.crop, CROPS)}")
-        check_settings(fps=self.fps)
+        spectral.check_settings(fps=self.fps)
         whole = [self.size] if self.limit is None else [self.size, self.limit]
         is_right = 0 < self.fps <= 1000 and all(type(n) is int and 0 < n <= 4096 for n in whole)
         if not (is_right and isinstance(self.detector, str)):
@@ -283,7 +272,7 @@ class PictureInput:
         """Shape of one frame: (height, width, RGB)."""
         return self.size, self.size, 3
 
-    def examples(self, tracks: Sequence[FaceTrack | None]) -> Examples:
+    def examples(self, tracks: "Sequence[FaceTrack | None]") -> Examples:
         """Return the usable crops of all recordings; a track is None if there are no pictures."""
         none = np.zeros((0, *self.shape), np.uint8)
         return Examples.of([none if track is None else track.crops[track.usable] for track in tracks])
@@ -350,7 +339,7 @@ def sound_problem(x: Array, sr: int) -> str | None:
     return None
 
 
-def picture_problem(track: FaceTrack | None) -> str | None:
+def picture_problem(track: "FaceTrack | None") -> str | None:
     """Return why pictures are unusable (none, all blank, no face), or None if they are usable."""
     if track is None or not len(track.crops):
         return "no pictures"

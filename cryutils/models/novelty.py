@@ -4,8 +4,6 @@ A classifier predicts a state even for white noise. So a sound's distance from t
 compared with the distance of each of these from the other infants'.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -5,8 +5,6 @@ nor a stopping rule. Here the loss on a validation part of the training clips de
 Finished fits are cached.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 from collections.abc import Callable

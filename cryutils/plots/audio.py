@@ -4,8 +4,6 @@ Used in notebooks 00, 02_audio_features (which rebuilds Paper A's Figure 1) and 
 `sr` is the sampling rate in Hz, `hop_length` the samples from one frame to the next.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

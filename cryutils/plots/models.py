@@ -1,7 +1,5 @@
 """Figures of networks for notebooks 03 to 12: curves, scores, decisions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 

@@ -3,8 +3,6 @@
 Okabe and Ito's palette: people with any colour vision can tell its colours apart.
 """
 
-from __future__ import annotations
-
 from cryutils.words import SPLITS as _WORDS
 
 # Ordered so that neighbours also differ in lightness.

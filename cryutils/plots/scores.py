@@ -3,8 +3,6 @@
 Each figure names its data, since synthetic voices are never evidence about infants.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ clips divided at random and leak-free folds, of the same clips. `docs/benchmark.
 answer on them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

@@ -6,8 +6,6 @@ once). Frames are streamed: one clip's embeddings and a few hundred frames are i
 the number of clips.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib import metadata

@@ -10,8 +10,6 @@ wrong, "all" all of them. Everything else stays the same, random draws included 
 replaces the autoencoder (Baldi & Hornik 1989, doi 10.1016/0893-6080(89)90014-2).
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

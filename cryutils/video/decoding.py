@@ -4,8 +4,6 @@ The basis of `video`, as `audio.files` is of `audio`. Papers A (§3.2) and B (§
 crying videos. Only requested frames are converted to pixels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction

@@ -5,8 +5,6 @@ are available here, both offline: the Haar cascade in the wheel of OpenCV 4 for 
 BlazeFace (Bazarevsky et al. 2019), part of the extra [app], for small and turned faces.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -103,7 +101,7 @@ class Detector:
         return _ordered(faces)
 
     @cached_property
-    def _networks(self) -> tuple[_BlazeFace, _BlazeFace]:
+    def _networks(self) -> "tuple[_BlazeFace, _BlazeFace]":
         return _BlazeFace("back", ((16, 2), (32, 6))), _BlazeFace("full_range", ((4, 1),))
 
 

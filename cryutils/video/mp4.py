@@ -3,8 +3,6 @@
 Used for the synthetic corpus of notebooks 05_image and 06_full.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path

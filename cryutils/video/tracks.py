@@ -6,8 +6,6 @@ is used if there are several. Here one face is followed over time by the overlap
 float32 (5,): x, y, width, height in pixels, and the clockwise turn of the head in degrees.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Introduced in notebook 01_data_and_playback. The still picture needs no kernel.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import io
@@ -74,7 +72,7 @@ class Answers(NamedTuple):
     step_s: float
 
 
-def listen(samples: NDArray[np.float32], *, sr: int) -> Audio:
+def listen(samples: NDArray[np.float32], *, sr: int) -> "Audio":
     """Return a player of a sound, scaled to full scale.
 
     Parameters
@@ -171,6 +169,6 @@ def still_html(sound: Sound, png: bytes, *, source: str, frame: NDArray[np.uint8
     )
 
 
-def _image_url(image: PIL.Image.Image, kind: str, **options: Any) -> str:
+def _image_url(image: "PIL.Image.Image", kind: str, **options: Any) -> str:
     image.save(buffer := io.BytesIO(), kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -5,8 +5,6 @@ nbclient wait forever. JupyterLab 4.4 and later runs widget callbacks in several
 must draw in one thread at a time; hence the lock `drawing`.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import threading

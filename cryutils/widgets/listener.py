@@ -5,8 +5,6 @@ message is answered, so a page notices when the server falls behind, and sends l
 pictures stay in memory. The application passes a `Writer`, which keeps the readings.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import time
@@ -46,7 +44,7 @@ class Listener:
     whether the pictures are of a drawn face, as in the demonstration.
     """
 
-    def __init__(self, monitor: Monitor, *, writer: Any = None, film: bool = False) -> None:
+    def __init__(self, monitor: "Monitor", *, writer: Any = None, film: bool = False) -> None:
         self.monitor, self._film = monitor, film
         self.clock = time.time  # s since 1970, UTC
         self.listening = self.from_file = False

@@ -3,8 +3,6 @@
 `live.js` records and draws, here and in the application. `Listener` answers its messages.
 """
 
-from __future__ import annotations
-
 import base64
 from pathlib import Path
 from typing import Any

@@ -14,8 +14,6 @@ reading is a gap, never silence. This is no medical device.
 missing input can therefore not block or break the analysis, and its memory is bounded.
 """
 
-from __future__ import annotations
-
 import heapq
 import math
 import os

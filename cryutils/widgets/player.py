@@ -5,8 +5,6 @@ over time. Python reads a clip and draws its picture; `player.js` plays the clip
 only what ipywidgets 7 (Colab) and 8 have in common, and loads nothing from the network.
 """
 
-from __future__ import annotations
-
 import mimetypes
 import sys
 from collections.abc import Iterable, Mapping, Sequence

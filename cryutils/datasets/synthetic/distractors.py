@@ -6,8 +6,6 @@ generated caricatures: a gate that rejects them all may still accept a real tele
 voices have the formants of Peterson & Barney 1952 (doi 10.1121/1.1906875).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -9,8 +9,6 @@ mouth moves below it, so a dozen upper and a dozen lower halves make all express
 Lengths are half heights of the head. The origin is between the ears; x points right, y down.
 """
 
-from __future__ import annotations
-
 import colorsys
 from collections.abc import Iterator
 from functools import lru_cache, partial

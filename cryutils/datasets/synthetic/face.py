@@ -4,8 +4,6 @@ Used in notebooks 05_image and 06_full, instead of the crying videos of Paper A 
 (§3). It is NEVER evidence about real infants; `states.py` has the assumptions.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field

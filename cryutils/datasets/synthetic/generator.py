@@ -5,8 +5,6 @@ most of them with the same label, in sessions of a few minutes. The corpus is NE
 real infants; `states.py` lists the assumptions.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

@@ -27,8 +27,6 @@ rest is the same for all. At 0 a state sounds the same in every infant. At 1 not
 other infants helps with a new one.
 """
 
-from __future__ import annotations
-
 import csv
 import math
 from dataclasses import asdict, dataclass

@@ -16,8 +16,6 @@ background noise is added. The tract resonates like a short uniform tube, as tha
 (Lieberman, Harris, Wolff & Russell 1971, doi 10.1044/jshr.1404.718).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 
