@@ -9,6 +9,7 @@ from .records import (
     every_run,
     load_predictions,
     load_results,
+    origin,
     read_results,
     record,
     record_table,

@@ -459,6 +459,24 @@ def states(folder: Path) -> dict[str, dict[str, Any]]:
     return by_name
 
 
+def origin(run: str | Path) -> dict[str, Any]:
+    """Return what made a run: notebooks (their number), minutes of all together, commit, seed.
+
+    run: as in `load_results`. commit: the first digits of the clone's, or the version of `cryutils`;
+    several if notebooks were run at different times.
+    """
+    made = [state for state in states(_folder(run)).values() if "versions" in state]
+    versions = [state["versions"] for state in made]
+    commits = {each.get("commit", each.get("cryutils", "unknown"))[:7] for each in versions}
+    seeds = {str(seed) for seed in load_results(run).seed.dropna()}
+    return {
+        "seed": ", ".join(sorted(seeds)),
+        "notebooks": len(made),
+        "minutes": round(sum(state["seconds"] for state in made) / 60),
+        "commit": ", ".join(sorted(commits)),
+    }
+
+
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
     """Create the run's folder if needed, and lock it.

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from cryutils.inference.predict import Predictor
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
-SCOREBOARD = "notebooks/14_scoreboard.ipynb"  # of a run
 
 
 @click.group(context_settings=SETTINGS, epilog="Example: cryutils run --profile quick")
@@ -153,43 +152,42 @@ def run(
         raise SystemExit(1)
 
 
-@cryutils.command(epilog="Example: cryutils report")
-def report() -> None:
+@cryutils.command(epilog="Example: cryutils report --share")
+@click.option("--share", is_flag=True, help="Write one page of at most 3 MB to send, without recordings.")
+@click.option("--run", "name", help="With --share: the run to write about (default: the newest).")
+def report(share: bool, name: str | None) -> None:
     """Print the scores of all runs, and write the report of each, outputs/<run>/report.html.
 
-    The report is the run's notebook 14 as a page.
+    The report is the run's notebook 14 as a page. With --share, only one is written, to
+    outputs/<run>/<run>.html. It has no link to this machine.
     """
     extras.require("nbconvert", "course", "the report")
     from cryutils.claims import every_run
+    from cryutils.course import report
 
-    _show(every_run())
+    runs = every_run()
+    if not share:
+        return _show(runs)
+    able = [run for run in runs if (outputs_dir() / run / report.NOTEBOOK).is_file()]
+    if name is not None and name not in able:
+        raise InputError(f"no run {name!r} with notebook 14.{near_miss(name, able)}")
+    if not able:
+        raise InputError(f"{outputs_dir()}: no run with notebook 14 here; `cryutils run` makes one.")
+    page = report.write(outputs_dir() / (name or able[0]), share=True)
+    say(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
+    return None
 
 
 def _show(runs: dict[str, pd.DataFrame]) -> None:
     """Print what the runs have measured, write their reports, and say where they are."""
     from cryutils.claims import tables
+    from cryutils.course import report
 
     for line in tables.scoreboard_lines(tables.scores(runs)):
         say(line)
     for run in runs:
-        if (outputs_dir() / run / SCOREBOARD).is_file():
-            say(f"Report: {write_report(outputs_dir() / run)}")
-
-
-def write_report(run: Path) -> Path:
-    """Write a run's notebook 14 as one page that executes no script, and return its path."""
-    from nbconvert.exporters import HTMLExporter
-
-    page = run / "report.html"
-    text, _ = HTMLExporter().from_filename(str(run / SCOREBOARD))
-    # A run can come from somebody else, so no script of an output may be executed.
-    policy = "script-src 'none'; object-src 'none'; frame-src 'none'; base-uri 'none'; form-action 'none'"
-    meta = f'<head><meta http-equiv="Content-Security-Policy" content="{policy}">'
-    text = re.sub("<script.*?</script>", "", text, flags=re.DOTALL).replace("<head>", meta, 1)
-    text = re.sub(r'(<a href=")(\w+\.ipynb)', r"\1notebooks/\2", text).replace('"../docs/', '"../../docs/')
-    with writing(page) as part:
-        part.write_text(text, encoding="utf-8")
-    return page
+        if (outputs_dir() / run / report.NOTEBOOK).is_file():
+            say(f"Report: {report.write(outputs_dir() / run)}")
 
 
 @cryutils.command("lab", context_settings={"ignore_unknown_options": True}, epilog="Example: cryutils lab")

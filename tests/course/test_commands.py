@@ -232,6 +232,8 @@ def test_an_audit_compares_the_training_infants_if_given(command: Command) -> No
 
 def test_the_report_shows_the_stored_runs_and_what_is_generated_has_no_checksums(command: Command) -> None:
     assert "Paper A, Table 2" in success(command("report"))
+    code, _, err = command("report", "--share")
+    assert code == 2 and "cryutils run" in err, "there is no run to share"
     code, _, err = command("data", "check", "synthetic")
     assert code == 2 and "synthetic" in err
 
