@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -12,9 +13,8 @@ from typing import Any
 
 from cryutils._io.paths import keras_home, scratch_dir
 
-# What a page on other recordings has in place of the course's text, and before its stored tables.
-TEXT = "*The course's text speaks of other recordings here.*"
-RESULTS = "*The next cell shows stored results of other recordings.*"
+# What a page on other recordings has in place of the course's text and stored results.
+TEXT = "*The course's text speaks of {} here.*"
 
 
 def main() -> None:
@@ -28,15 +28,15 @@ def main() -> None:
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
-    source, target, log, values, parent, is_other_data = json.load(sys.stdin)
+    source, target, log, values, parent, described = json.load(sys.stdin)
     threading.Thread(target=_end_with, args=(Path(log), parent), daemon=True).start()
     os.environ["KERAS_HOME"] = str(keras_home())
     answer = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep libraries' output out of the answer
     place = {"connection_file": str(scratch_dir() / "kernel.json"), "transport": "ipc"}
     notebook = nbformat.read(source, as_version=4)
-    if is_other_data:
-        notebook.cells = [each for cell in notebook.cells for each in about_other_data(cell)]
+    if described:
+        notebook.cells = without_course_data(notebook.cells, described)
     try:
         papermill.execute_notebook(
             notebook,
@@ -54,18 +54,27 @@ def main() -> None:
         os.write(answer, _one_line(failure).encode())
 
 
-def about_other_data(cell: Any) -> list[Any]:
-    """Return what stands for `cell` if it has the tag `course-data`, else the cell itself.
+def without_course_data(cells: list[Any], described: str) -> list[Any]:
+    """Return the cells for other recordings, without those tagged `course-data`.
 
-    Cells with this tag describe or show results of the recordings that the notebook uses by default.
+    These describe or show results of the recordings that the notebook uses by default, named `described`,
+    or of DonateACry. Under each heading, `TEXT` takes the place of the first; a tagged heading has none.
     """
     from nbformat.v4 import new_markdown_cell
 
-    if "course-data" not in cell.metadata.get("tags", ()):
-        return [cell]
-    if cell.cell_type == "markdown":
-        return [new_markdown_cell(TEXT)]
-    return [new_markdown_cell(RESULTS), cell]
+    shown: list[Any] = []
+    is_said = False
+    for cell in cells:
+        is_tagged = "course-data" in cell.metadata.get("tags", ())
+        if cell.cell_type == "markdown" and re.search(r"^#+ ", cell.source, re.MULTILINE):
+            is_said = is_tagged
+        if not is_tagged:
+            shown.append(cell)
+        elif not is_said:
+            name = "DonateACry" if "DonateACry" in cell.source else described
+            shown.append(new_markdown_cell(TEXT.format(name)))
+            is_said = True
+    return shown
 
 
 def _end_with(log: Path, parent: int) -> None:

@@ -460,9 +460,12 @@ def execute(
         **dict.fromkeys(_FILES, ""),
     }
     target, log = staging / "notebooks" / source.name, staging / "logs" / f"{source.stem}.log"
-    data = records.defaults(source).get("data")
-    is_other_data = values.get("data", data) != data
-    request = [str(source), str(target), str(log), dict(values), os.getpid(), is_other_data]
+    defaults = records.defaults(source)
+    asked = {name: values.get(name, defaults.get(name)) for name in ("data", "runs")}
+    is_other = any(value != defaults.get(name) for name, value in asked.items())
+    corpus = registry.find(defaults.get("data"))
+    described = (corpus.title if corpus else "other recordings") if is_other else ""
+    request = [str(source), str(target), str(log), dict(values), os.getpid(), described]
     with log.open("w") as output:  # of libraries
         process = subprocess.run(
             [sys.executable, "-m", "cryutils.course.execution"],

@@ -23,7 +23,7 @@ from cryutils.models import export, novelty, training
 from cryutils.models.inputs import Examples, PictureInput, SoundInput
 
 STATES = ("discomfort", "hungry", "pain", "tired")
-STAND_INS = {"pain": ("belly_pain",)}  # of a state that a corpus does not have
+STAND_INS = {"pain": ("belly_pain",), "tired": ("sleepy",)}  # of a state that a corpus does not have
 
 
 def deploy(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
 import numpy as np
+from refusals import Command
 from scipy.io import wavfile
+from sizes import large
 
 import cryutils
 from cryutils import audio
+from cryutils._io import media
 from cryutils.course import execution, runner
+from cryutils.datasets.synthetic import face, generator, voice
+from cryutils.datasets.synthetic.states import Dials
+from cryutils.video import mp4
 
 NOTEBOOKS = runner.notebooks()
 # A percentage, an interval, or a number of clips or infants of DonateACry.
@@ -71,6 +79,37 @@ def test_a_cell_that_shows_stored_runs_is_tagged() -> None:
                 assert is_tagged(cell) or "if data ==" in cell.source, cell.source
 
 
+def test_neighbouring_texts_are_replaced_by_one_sentence() -> None:
+    def cell(source: str, *tags: str, kind: str = "markdown") -> nbformat.NotebookNode:
+        return nbformat.from_dict({"cell_type": kind, "source": source, "metadata": {"tags": [*tags]}})
+
+    ours = ("course-data",)
+    cells = [
+        *(cell("## 1"), cell("DonateACry", *ours), cell("stored", *ours, kind="code")),
+        *(cell("the method"), cell("DonateACry again", *ours)),
+        *(cell("## 2"), cell("# yours", kind="code"), cell("DonateACry", *ours)),
+        *(cell("## Quiz", *ours), cell("its questions", *ours, kind="code"), cell("## Takeaways")),
+    ]
+    shown = [each.source for each in execution.without_course_data(cells, "DonateACry")]
+    sentence = execution.TEXT.format("DonateACry")
+    assert shown == ["## 1", sentence, "the method", "## 2", "# yours", sentence, "## Takeaways"]
+
+
+def numbers(cells: Iterable[nbformat.NotebookNode]) -> set[str]:
+    return set(NUMBER.findall(" ".join(cell.source for cell in cells if cell.cell_type == "markdown")))
+
+
+def assert_without_course_data(page: Path) -> None:
+    """Assert that an executed page has nothing of the cells about the course's recordings."""
+    cells = nbformat.read(page, as_version=4).cells
+    ours = [cell for cell in nbformat.read(NOTEBOOKS[page.stem], as_version=4).cells if is_tagged(cell)]
+    shown = [cell.source for cell in cells]
+    assert {cell.source for cell in ours}.isdisjoint(shown)
+    kept = nbformat.read(NOTEBOOKS[page.stem], as_version=4).cells
+    assert (numbers(ours) - numbers(cell for cell in kept if not is_tagged(cell))).isdisjoint(numbers(cells))
+    assert 1 <= sum(source.startswith(execution.TEXT[:20]) for source in shown) <= 7, page.stem
+
+
 def test_a_page_on_other_recordings_has_no_number_of_the_courses_text(apart: Path) -> None:
     voices = cryutils.load("synthetic", infants=8, clips_per_infant=3, duration_s=2.0, sr=8000)
     for number, clip in enumerate(voices):  # written again, without the mark of synthetic voices
@@ -80,16 +119,57 @@ def test_a_page_on_other_recordings_has_no_number_of_the_courses_text(apart: Pat
         wavfile.write(folder / f"{number}.wav", 8000, x)
     name = "01_data_and_playback"
     assert runner.run(runner.plan("quick", [name], data="cries")) == {}
-    page = nbformat.read(apart / "outputs" / "cries-quick" / "notebooks" / f"{name}.ipynb", as_version=4)
-    shown = [cell.source for cell in page.cells]
-    source = nbformat.read(NOTEBOOKS[name], as_version=4).cells
-    ours = [cell for cell in source if is_tagged(cell)]
-    texts = [cell.source for cell in ours if cell.cell_type == "markdown"]
-    numbers = set(NUMBER.findall(" ".join(texts)))
-    assert {"457", "84 %", "[52, 66]"} <= numbers
-    page_text = " ".join(cell.source for cell in page.cells if cell.cell_type == "markdown")
-    assert numbers.isdisjoint(NUMBER.findall(page_text))
-    assert shown.count(execution.TEXT) == len(texts)
-    for cell in ours:
-        if cell.cell_type == "code":
-            assert shown[shown.index(cell.source) - 1] == execution.RESULTS
+    page = apart / "outputs" / "cries-quick" / "notebooks" / f"{name}.ipynb"
+    assert {"457", "84 %", "[52, 66]"} <= numbers(nbformat.read(NOTEBOOKS[name], as_version=4).cells)
+    assert_without_course_data(page)
+
+
+# Of sentences about other recordings, and those that readers found under their own results.
+OTHERS = (
+    "drawn faces",
+    "drawn infants",
+    "these babies are synthetic",
+    "no evidence about",
+    "evidence about real infants",
+)
+
+
+def outputs(page: Path) -> str:
+    """Return what the cells of an executed page show, as text."""
+    shown = [out for c in nbformat.read(page, as_version=4).cells for out in c.get("outputs", ())]
+    texts = [text for out in shown for kind, text in out.get("data", {}).items() if kind.startswith("text/")]
+    return "\n".join([out.get("text", "") for out in shown] + texts)
+
+
+@large
+def test_films_of_a_reader_become_pages_about_them_and_a_new_film_gets_a_label(
+    apart: Path, command: Command
+) -> None:
+    words = {"hungry": "hunger", "tired": "sleepiness", "pain": "pain"}
+    planned = generator.plan(tuple(words), infants=12, clips_per_infant=3, mostly=0.5, duration_s=3.0, seed=5)
+    for number, (clip, seeds) in enumerate(planned):  # without the mark of drawn faces
+        plan = voice.plan(clip.label, **seeds, dials=Dials(signal=1.0), duration_s=3.0)
+        path = apart / "films" / words[clip.label] / clip.infant / f"{number}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pictures = face.frames(face.plan(plan, fps=6.0), size=112)
+        mp4.write(path, pictures, fps=6.0, sound=voice.render(plan, 8000), sr=8000)
+    small = dict(n_folds=2, epochs=2, autoencoder_epochs=1, dnn_epochs=2, hidden=16, sizes=[4], repeats=1)
+    small |= dict(splits=2, permutations=5, exchanges=2, infants=10, duration_s=2.0, frame_fps=6.0)
+    small["film"] = {"duration_s": 3.0, "fps": 6.0, "size": 112}
+    options = [word for name, value in small.items() for word in ("-p", f"{name}={json.dumps(value)}")]
+    code, _, err = command("run", "--data", "films", "--profile", "own", "--name", "own", *options)
+    assert code == 0, err
+    pages = sorted((apart / "outputs" / "own" / "notebooks").glob("*.ipynb"))
+    profile = runner.plan("own", data="films")
+    assert [page.stem for page in pages] == sorted(job.name for job in profile)
+    for page in pages:
+        assert_without_course_data(page)
+        said = outputs(page)
+        ours = " ".join(cell.source for cell in nbformat.read(NOTEBOOKS[page.stem], as_version=4).cells)
+        scores = set(re.findall(r"\d+ % \[[^\]]+\]", ours))  # with their intervals
+        assert not [each for each in (*scores, *OTHERS) if each in said], page.stem
+
+    new = str(next((apart / "films" / "pain").glob("*/*.mp4")))
+    code, out, err = command("predict", "--model", "ensemble", new, "--annotate", "out.mp4")
+    assert code == 0 and "hungry" in out, err
+    assert media.probe(apart / "out.mp4").has_audio
