@@ -108,8 +108,13 @@ demo: $(COURSE)  ## Train the small model of synthetic infants that `cryutils se
 	CRYUTILS_OUTPUTS_DIR=build $(BIN)/cryutils run 04_cry2 05_image --name demo --fresh
 	cp build/demo/models/*.json build/demo/models/*.tflite cryutils/inference/demo/models
 
-owner:  ## Write the owner on GitHub into every link, and check them: make owner NAME=...
-	@$(PYTHON) tools/owner.py "$(NAME)"
+# A link is changed whatever its owner was, so that a fork can use the command as well.
+LINKED = *.md *.cff pyproject.toml docs/*.md notebooks/*.ipynb .github/*/*.yml
+owner:  ## Write the owner on GitHub into every link: make owner NAME=...
+	@echo "$(NAME)" | grep -Eqx '[A-Za-z0-9](-?[A-Za-z0-9]){0,38}' || \
+	  { echo "NAME=$(NAME): give the owner's name on GitHub, such as make owner NAME=octocat." >&2; exit 1; }
+	@perl -pi -e 's{(github\.com/|/github/|/gh/)[\w-]+(?=/cryutils\b)}{$$1$(NAME)}g' $(LINKED)
+	@echo "$$(grep -oh '/$(NAME)/cryutils' $(LINKED) | wc -l) links name $(NAME); make links asks the network."
 
 test-colab: $(COLAB)/.installed  ## Run the notebooks and their widgets with Colab's versions
 	CRYUTILS_TEST_FRONTEND=classic $(COLAB)/bin/python -m pytest $(PARALLEL) tests/notebooks/test_colab.py \

@@ -10,7 +10,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import owner
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -60,20 +59,22 @@ def test_constraints_fix_every_dependency_within_its_range() -> None:
         assert specifier.contains(fixed[name], prereleases=True), name
 
 
-def test_the_owner_is_written_into_every_link_and_the_links_are_checked(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
-    for name in ("README.md", "CITATION.cff", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    links = owner.write(tmp_path, "octo-cat")
-    text = "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.*"))
-    assert links == text.count("octo-cat/cryutils") and "/OWNER/" not in text
-    assert owner.write(tmp_path, "OWNER") == links, "a fork writes its own name"
-    (tmp_path / "notebooks" / "00_start_here.ipynb").unlink()
-    with pytest.raises(ValueError, match=r"README\.md: its link leads to notebooks/00_start"):
-        owner.write(tmp_path, "octocat")
-    for name in ("", "an owner", "-x"):
-        with pytest.raises(ValueError, match="give the owner's name on GitHub"):
-            owner.write(tmp_path, name)
+def test_the_owner_is_written_into_every_link_and_a_link_to_a_file_leads_to_one(tmp_path: Path) -> None:
+    for path in tracked():
+        if path.suffix in (".md", ".cff", ".ipynb", ".toml", ".yml"):
+            (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, tmp_path / path.relative_to(ROOT))
+
+    def make_owner(name: str) -> subprocess.CompletedProcess[str]:
+        words = ["make", "-f", str(ROOT / "Makefile"), "owner", f"NAME={name}"]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert make_owner("octo-cat").returncode == 0
+    text = "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.*") if path.is_file())
+    assert text.count("/octo-cat/cryutils") > 40 and "/OWNER/cryutils" not in text
+    for file in re.findall(r"/cryutils/(?:blob/)?HEAD(?:/|\?labpath=)([\w./-]+\w)", text):
+        assert (ROOT / file).is_file()
+    assert all("such as make owner" in make_owner(name).stderr for name in ("", "an owner", "-x"))
 
 
 def test_registry_names_each_file_with_sha256_and_size() -> None:
