@@ -3,7 +3,6 @@
 Each figure names its data, since synthetic voices are never evidence about infants.
 """
 
-import io
 import re
 from collections.abc import Sequence
 
@@ -13,11 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from cryutils._io.paths import writing
-from cryutils._io.pictures import few_colours
 from cryutils.claims.records import run_dir
 
 # Fonts of systems and of Debian's packages for scripts that DejaVu Sans lacks.
@@ -100,13 +96,8 @@ def save(figure: Figure, key: str, data: str, *, caption: str) -> None:
     from IPython.display import display
 
     source(figure, data)
-    chunks = PngInfo()
-    chunks.add_itxt("Description", caption)
-    drawn = io.BytesIO()
-    # Compress only once the colours are reduced.
-    figure.savefig(drawn, bbox_inches="tight", pil_kwargs={"compress_level": 0})
-    with writing(run_dir() / "figures" / f"{key}.png") as part, Image.open(drawn) as picture:
-        few_colours(picture).save(part, "PNG", pnginfo=chunks, dpi=picture.info.get("dpi"))
+    with writing(run_dir() / "figures" / f"{key}.png") as part:
+        figure.savefig(part, bbox_inches="tight", metadata={"Description": caption})
     if get_ipython():
         display(figure, metadata={"image/png": {"alt": caption}})
         plt.close(figure)  # or the notebook shows it a second time

@@ -105,8 +105,6 @@ def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart) -> None
     plots.style()
     plots.save(figure, "mine", "2 × 2 naïve clips", caption="How “loud” each clip is.")
     path = claims.run_dir() / "figures" / "mine.png"
-    assert path.stat().st_size < 130_000, "a report has dozens of them"
     with Image.open(path) as picture:
         assert picture.info["Description"] == "How “loud” each clip is."
-        assert picture.mode == "P", "256 colours, a third of the size"
         assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
