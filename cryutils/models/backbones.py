@@ -1,4 +1,4 @@
-"""Frozen image networks: ResNet-50, a small one pretrained on rendered faces, and users' Keras files.
+"""Frozen image networks: ResNet-50, and a small one pretrained on rendered faces.
 
 Used in notebook 07_frames_resnet50 (Paper A §3.5: ResNet-50 with ImageNet weights, frozen,
 followed by a small trainable model) and in appendix_faces. `Backbone.weights` describes the weights,
@@ -17,7 +17,6 @@ import hashlib
 import os
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from cryutils._io.paths import file_digest, resolve, weights_dir
+from cryutils._io.paths import resolve, weights_dir
 from cryutils.errors import InputError, Unavailable, near_miss
 from cryutils.models.backend import keras
 
@@ -44,7 +43,7 @@ class Backbone:
     """A frozen network from RGB pixels of 0 to 255 to feature maps, and the origin of its weights.
 
     weights: a description. preprocessing: what is done first, as in `keras.applications`, such as
-    "resnet"; of a user's file, which preprocesses itself, the digest.
+    "resnet".
     """
 
     model: Any
@@ -74,17 +73,13 @@ class Backbone:
 def choose(name: str = "auto", *, size: int | None = None) -> Backbone:
     """Return the backbone `name`: a frozen network without its classifier.
 
-    name: "ResNet50"; "small"; "auto", which is "small" if ImageNet's weights are not available; or a
-    Keras model from pixels to feature maps that preprocesses them itself: the path of a `.keras`
-    file, or its name in `CRYUTILS_WEIGHTS_DIR`. size: side of the pictures in pixels; None: 224, or
-    64 for "small". Raises InputError for an unknown name, a wrong size, a damaged or other file, or
-    "ResNet50" without ImageNet's weights.
+    name: "ResNet50"; "small"; or "auto", which is "small" if ImageNet's weights are not available.
+    size: side of the pictures in pixels; None: 224, or 64 for "small". Raises InputError for an
+    unknown name, a wrong size, or "ResNet50" without ImageNet's weights.
     """
     if name == "small":
         return small(size=size or 64)
     shape = (size or 224, size or 224, 3)
-    if name.endswith(".keras"):
-        return _of_file(name, shape)
     if name not in (known := ["auto", "ResNet50", "small"]):
         raise InputError(f"there is no backbone {name!r}.{near_miss(name, known)}")
     try:
@@ -96,18 +91,12 @@ def choose(name: str = "auto", *, size: int | None = None) -> Backbone:
         raise InputError(
             f'ResNet50 without ImageNet\'s weights: {error}; {place}, or choose "small".'
         ) from error
-    model = _frozen(network, shape, keras().applications.resnet.preprocess_input)
-    return Backbone(model, "ResNet50", "ImageNet", "resnet")
-
-
-def _frozen(network: Any, shape: tuple[int, ...], preprocess: Callable[[Any], Any]) -> Any:
-    """Return the model from pixels to the network's output in inference mode."""
     network.trainable = False
     pixels = keras().Input(shape, name="pixels")
-    maps = network(preprocess(pixels), training=False)
+    maps = network(keras().applications.resnet.preprocess_input(pixels), training=False)
     model = keras().Model(pixels, maps, name=f"frozen_{network.name}")
     model.trainable = False
-    return model
+    return Backbone(model, "ResNet50", "ImageNet", "resnet")
 
 
 def _pretrained(shape: tuple[int, ...]) -> Any:
@@ -136,25 +125,6 @@ def _pretrained(shape: tuple[int, ...]) -> Any:
     finally:
         socket.setdefaulttimeout(before)
     return network
-
-
-def _of_file(name: str, shape: tuple[int, ...]) -> Backbone:
-    """Return the backbone of a user's `.keras` file, for pixels of this shape."""
-    folder, path = weights_dir(), resolve(name)
-    if not path.is_file() and folder is not None:
-        path = folder / name
-    if not path.is_file():
-        raise InputError(f"{name}: no such file, nor in the folder CRYUTILS_WEIGHTS_DIR.")
-    try:
-        network = keras().models.load_model(path, compile=False)
-        model = _frozen(network, shape, lambda pixels: pixels)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: damaged, not a Keras model without own code, or not for pixels of {shape}."
-        ) from error
-    if len(model.output_shape) != 4:
-        raise InputError(f"{path} does not return feature maps; save it without its classifier.")
-    return Backbone(model, network.name, f"weights of {path.name}", file_digest(path))
 
 
 def small(*, size: int = 64) -> Backbone:

@@ -94,26 +94,12 @@ def test_without_imagenets_weights_the_small_network_is_chosen(monkeypatch) -> N
     assert small.model.trainable_weights == [] and not small.imagenet
 
 
-def test_a_users_keras_file_is_a_frozen_backbone(named) -> None:
-    keras, own = backend.keras(), named / "own.keras"
-    pixels = keras.Input((None, None, 3))  # of any size; it scales them itself
-    maps = keras.layers.Conv2D(4, 3, strides=2)(keras.layers.Rescaling(1 / 255)(pixels))
-    maps = keras.layers.BatchNormalization()(maps)
-    keras.Model(pixels, maps, name="own").save(own)
-    base = backbones.choose(own.name, size=SIZE)
-    assert base.words == "own, weights of own.keras" and base.model.trainable_weights == []
-    wanted = np.asarray(keras.models.load_model(own)(PIXELS))
-    np.testing.assert_allclose(np.asarray(base.model(PIXELS, training=True)), wanted, rtol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("name", "size", "content", "message"),
     [
         ("ResNet", SIZE, None, "there is no backbone 'ResNet'. Did you mean ResNet50"),
         ("ResNet50", SIZE, RESNET50, "_notop.h5: not the file that Keras publishes"),
         ("small", 50, None, "size=50: give a multiple of 16"),
-        ("other.keras", SIZE, None, "other.keras: no such file, nor in the folder CRYUTILS_WEIGHTS_DIR"),
-        ("text.keras", SIZE, "text.keras", "text.keras: damaged"),
     ],
 )
 def test_what_is_no_backbone_is_one_line(named, name, size, content, message) -> None:
