@@ -58,18 +58,16 @@ class Log:
 
     def entries(self) -> Iterator[Row]:
         """Yield the readings in order of time: rows of the table, with the infant's name."""
-        reading = tables.READINGS.c
-        query = sa.select(tables.READINGS).where(reading.infant == self.id)
-        with self._begin() as connection:
-            for row in self._rows(connection, query.order_by(reading.time, reading.session)):
-                yield row | {"infant": self.name}
+        yield from self._all(tables.READINGS, "time", "session")
 
     def said(self) -> Iterator[Row]:
         """Yield corrections and notes in order of time: rows of the table, with the infant's name."""
-        said = tables.SAID.c
-        query = sa.select(tables.SAID).where(said.infant == self.id)
+        yield from self._all(tables.SAID, "start", "made")
+
+    def _all(self, table: sa.Table, *order: str) -> Iterator[Row]:
+        query = sa.select(table).where(table.c.infant == self.id)
         with self._begin() as connection:
-            for row in self._rows(connection, query.order_by(said.start, said.made)):
+            for row in self._rows(connection, query.order_by(*(table.c[name] for name in order))):
                 yield row | {"infant": self.name}
 
     def lines(self, since: float | None = None, until: float | None = None) -> list[Line]:
@@ -82,8 +80,8 @@ class Log:
         newest_first = statements.order_by(said.made.desc(), said.id.desc())
         with self._begin() as connection:
             cries = self._rows(connection, readings.order_by(reading.time))
-            found = lines(cries, self._rows(connection, newest_first))
-        return [replace(line, start=max(line.start, since or 0.0)) for line in found]
+            episodes = lines(cries, self._rows(connection, newest_first))
+        return [replace(line, start=max(line.start, since or 0.0)) for line in episodes]
 
     def day(self, when: date | None = None) -> Day:
         """Return the diary of a day in this machine's time zone; by default the newest."""

@@ -141,13 +141,13 @@ def _doubts(p: pd.DataFrame, answer: "pd.Series[str]", truth: "pd.Series[str]", 
     numbers, place = p.to_numpy(), p.columns.get_indexer(pd.Index("p_" + answer))
     largest = numbers.max(axis=1, keepdims=True)
     if is_given:
-        found = (place >= 0) & (np.take_along_axis(numbers, place[:, None], 1) < largest)[:, 0]
+        doubtful = (place >= 0) & (np.take_along_axis(numbers, place[:, None], 1) < largest)[:, 0]
         what = "are not the class with the largest probability; the answers count"
     else:
-        found = (numbers == largest).sum(axis=1) > 1
+        doubtful = (numbers == largest).sum(axis=1) > 1
         what = "have several largest probabilities; the class first in the alphabet counts,"
-        what += f" right in {(found & (answer == truth)).sum()}"
-    notes = {what: found}
+        what += f" right in {(doubtful & (answer == truth)).sum()}"
+    notes = {what: doubtful}
     notes["have probabilities below 0 or above 1"] = ((numbers < 0) | (numbers > 1)).any(axis=1)
     return [
         f"{rows.sum()} of {len(p)} answers {what}; the first: row {p.index[rows][0]}."
@@ -284,15 +284,15 @@ def _leak(table: pd.DataFrame, part: Answers, permutations: int) -> dict[str, fl
     is_unknown = (table.fold < 0).any() or table.groupby("repeat").fold.nunique().min() < 2
     known |= table.get("trained", False)
     shared = np.nan if is_unknown and "trained" not in table else known.mean()
-    found = {"shared": float(shared), "p_value": np.nan}
+    row = {"shared": float(shared), "p_value": np.nan}
     complete = part.predicted[(part.predicted != NOT_DRAWN).all(axis=1)]
     if len(complete):
         devices = table.drop_duplicates("clip").device.to_numpy()
         test = evaluation.permutation_test(
             {"model": complete}, part.truth, part.infants, strata=devices, permutations=permutations
         )
-        found["p_value"] = float(test.p_values["model"])
-    return found
+        row["p_value"] = float(test.p_values["model"])
+    return row
 
 
 def _device_alone(part: Answers, devices: "pd.Series[Any]") -> Answers:

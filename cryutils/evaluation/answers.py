@@ -359,10 +359,10 @@ def class_scores(answered: pd.DataFrame, rival: pd.DataFrame | None = None) -> p
     >>> class_scores(answers).value.tolist() == [1.0] * 3 * len(clips.classes)
     True
     """
-    own, rows = answers(answered), list[dict[str, Any]]()
+    arrays, rows = answers(answered), list[dict[str, Any]]()
     for (k, name), metric in product(enumerate(sorted({*answered.truth})), get_args(ClassMetric)):
         if rival is None:
-            measured = interval(own.predicted, own.truth, own.infants, metric=metric, of=k)
+            measured = interval(arrays.predicted, arrays.truth, arrays.infants, metric=metric, of=k)
         else:
             measured = difference(answered, rival, metric, of=name)
         rows.append({"condition": name, "metric": metric, **measured.row()})

@@ -369,10 +369,10 @@ def _pairs_ranked_right(
     """
     series, side, place = pd.Series(scores.ravel()), np.tile(inside, len(scores)), group.ravel()
     # A clip's rank in its group minus its rank on its own side: the other side's clips below it.
-    whole, own = series.groupby(place), series.groupby([place, side])
-    pairs = whole.transform("size") - own.transform("size")
-    unscored = pairs - (whole.transform("count") - own.transform("count"))
-    above = (whole.rank() - own.rank() + unscored / 2).fillna(pairs / 2)
+    whole, half = series.groupby(place), series.groupby([place, side])
+    pairs = whole.transform("size") - half.transform("size")
+    unscored = pairs - (whole.transform("count") - half.transform("count"))
+    above = (whole.rank() - half.rank() + unscored / 2).fillna(pairs / 2)
     both = np.stack([np.where(side, above, pairs - above), pairs])
     return both.reshape(2, *scores.shape).astype(np.float64)
 

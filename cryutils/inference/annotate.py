@@ -33,14 +33,9 @@ def annotate(source: Path, target: Path, readings: Sequence[Reading]) -> Path:
     """Write the film `source` with its answers below the picture as an MP4 file; return its path.
 
     readings: from `Predictor`. The face's bars are rolling averages over frames, all others those of
-    the whole cry. Raises InputError if `source` has no pictures that move, or `target` is no `.mp4`
-    or the same file.
+    the whole cry. Raises InputError as `check` does.
     """
-    info = media.probe(source)
-    if not info.has_video or not info.duration_s:
-        raise InputError(f"{source}: no film, so there is nothing to draw on; leave out --annotate.")
-    if target.suffix.lower() != ".mp4" or target.resolve() == source.resolve():
-        raise InputError(f"{target}: give another file that ends with .mp4.")
+    info = check(source, target)
     sound = audio.read(source, sr=SR) if info.has_audio else None
     with explain_write_errors(target.parent, "choose another folder"):
         mp4.write(
@@ -52,6 +47,19 @@ def annotate(source: Path, target: Path, readings: Sequence[Reading]) -> Path:
             synthetic=info.is_synthetic,
         )
     return target
+
+
+def check(source: Path, target: Path) -> media.MediaInfo:
+    """Return the contents of a film that can be annotated.
+
+    Raises InputError if `source` has no pictures that move, or `target` is no `.mp4` or the same file.
+    """
+    info = media.probe(source)
+    if not info.has_video or not info.duration_s:
+        raise InputError(f"{source}: no film, so there is nothing to draw on; leave out --annotate.")
+    if target.suffix.lower() != ".mp4" or target.resolve() == source.resolve():
+        raise InputError(f"{target}: give another file that ends with .mp4.")
+    return info
 
 
 def _pictures(source: Path, readings: Sequence[Reading]) -> Iterator[Pixels]:

@@ -109,28 +109,26 @@ class Predictor:
             if not len(face):
                 face = None
                 remarks.append("picture: no face while the infant cries")
-        submodels = self.system.by_network(sound, face)
+        fields = self.system.fields(sound, face)
         if self.system.joins(sound, face):
             if sound is not None and face is not None:  # a row for each window
                 frame, window = pairs(times, heard.middles_s)
                 face = by_clip(face[frame, 0], window, len(sound))[:, None]
         else:
             sound, face = (None if p is None else p.mean(axis=0, keepdims=True) for p in (sound, face))
-            if self.system.joint and submodels:
-                remarks.append(f"not the ensemble: mean of {' and '.join(submodels)}")
+            if self.system.joint and fields["submodels"]:
+                remarks.append(f"not the ensemble: mean of {' and '.join(fields['submodels'])}")
         p = self.system.fuse(sound, face)
         shares = {} if p is None else named(self.classes, p.mean(axis=0))
         return Reading(
             time=end,
             verdict=without if p is None else UNSURE if heard.kind == Kind.UNLIKE else verdict(shares),
             probabilities=shares,
-            sound=None if sound is None else named(self.classes, sound.mean(axis=(0, 1))),
-            face=None if face is None else named(self.classes, face.mean(axis=(0, 1))),
             note="; ".join(remarks),
             kind=heard.kind,
             start=start,
-            submodels=submodels,
             frames=frames,
+            **fields,
         )
 
     def _rolled(self, times: npt.NDArray[np.float64], rows: Array) -> tuple[Frame, ...]:

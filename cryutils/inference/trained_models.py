@@ -91,18 +91,21 @@ class System:
             self.joint if self.joint and self.joint.name in usable else None,
         )
 
-    def by_network(self, sound: Array | None, face: Array | None) -> dict[str, dict[str, float]]:
-        """Return the mean answer of each network for sound or faces, by its name and state.
+    def fields(self, sound: Array | None, face: Array | None) -> dict[str, Any]:
+        """Return mean answers as the fields sound, face and submodels of a `Reading`.
 
         sound, face: as in `fuse`.
         """
-        means = {}
+        by_ear, by_eye = (
+            None if p is None else named(self.classes, p.mean(axis=(0, 1))) for p in (sound, face)
+        )
+        submodels = {}
         if sound is not None:
             for part, p in zip(self.sounds, sound.mean(axis=0), strict=True):
-                means[part.name] = named(self.classes, p)
-        if face is not None and self.face:
-            means[self.face.name] = named(self.classes, face.mean(axis=(0, 1)))
-        return means
+                submodels[part.name] = named(self.classes, p)
+        if by_eye and self.face:
+            submodels[self.face.name] = by_eye
+        return {"sound": by_ear, "face": by_eye, "submodels": submodels}
 
     def joins(self, sound: Array | None, face: Array | None) -> bool:
         """Return whether the joint network can answer: it needs all of its parts."""

@@ -59,7 +59,10 @@ def divide(corpus: Corpus) -> pd.DataFrame:
         divide_by = partial(folds, truth, n_splits=2 if known else 5, repeats=_REPEATS)
         sessions = [across_sessions(infants, list(rows.session))] * _REPEATS
         divided = {"random": divide_by(None), "leak_free": sessions if known else divide_by(infants)}
-        digits = {split: _digits(repeated, len(rows)) for split, repeated in divided.items()}
+        digits = {}
+        for split, repeated in divided.items():
+            numbers = [fold_numbers((test for _, test in repeat), len(rows)) for repeat in repeated]
+            digits[split] = ["".join(map(str, of_clip)) for of_clip in np.transpose(numbers)]
         tables.append(rows[["task", "clip", "infant", "truth"]].assign(**digits))
     if not tables:
         raise InputError(
@@ -75,11 +78,6 @@ def across_sessions(infants: Names, sessions: Sequence[str]) -> list[Fold]:
     place = by_infant.transform(lambda names: pd.factorize(names, sort=True)[0]).to_numpy()
     odd, even = (np.flatnonzero(place % 2 == side) for side in (0, 1))  # counted from 1
     return [(odd, even), (even, odd)]
-
-
-def _digits(repeated_folds: list[list[Fold]], count: int) -> list[str]:
-    numbers = [fold_numbers((test for _, test in repeat), count) for repeat in repeated_folds]
-    return ["".join(map(str, of_clip)) for of_clip in np.transpose(numbers)]
 
 
 def task(

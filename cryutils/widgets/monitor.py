@@ -291,14 +291,10 @@ class Monitor:
             time=end,
             verdict=UNSURE if caution else verdict(probabilities),
             probabilities=probabilities,
-            sound=None
-            if sound.probabilities is None
-            else named(self.classes, sound.probabilities[0].mean(axis=0)),
-            face=None if face.probabilities is None else named(self.classes, face.probabilities[0, 0]),
             cry=cry,
             note="; ".join(filter(None, (reasons and alone + reasons, caution))),
             kind=sound.kind or (face.kind if by_ear else Kind.PLAIN),
-            submodels=self._answering.by_network(sound.probabilities, face.probabilities),
+            **self._answering.fields(sound.probabilities, face.probabilities),
         )
 
     def _heard(self, end: float) -> Array:
