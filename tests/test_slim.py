@@ -94,11 +94,9 @@ def test_a_command_of_the_core_runs(arguments: list[str], slim: dict[str, str]) 
 @pytest.mark.parametrize(
     ("extra", "arguments"),
     [
-        ("course", ["run"]),
         ("course", ["predict", "cry.wav"]),
         ("app", ["serve"]),
         ("lab", ["lab"]),
-        ("app", ["users", "list"]),
         ("app", ["log", "export", "log.csv"]),
         ("course", ["data", "describe", "{sound}"]),
         ("course", ["audit", "answers.parquet"]),

@@ -214,6 +214,22 @@ def test_a_film_cut_short_shows_what_is_left(tmp_path) -> None:
         check(frame, number)
 
 
+@pytest.mark.parametrize(
+    ("transfer", "signal", "white"),
+    # of 203 cd/m2, the white of a page by ITU-R BT.2408, Table 1
+    [("smpte2084", 0.5807, 255), ("arib-std-b67", 0.75, 255), ("bt709", 0.75, 191)],
+    ids=["PQ", "HLG", "ordinary"],
+)
+def test_the_white_of_a_page_is_white_in_hdr(tmp_path, transfer, signal, white) -> None:
+    page = np.full((64, 128, 3), round(255 * signal), np.uint8)
+    page[:, 64:] -= 51
+    coding = f"transfer={transfer}:colorprim=bt2020:colormatrix=bt2020nc:range=limited:crf=5:log-level=none"
+    hdr: Any = {"video": "libx265", "pix_fmt": "yuv420p10le", "options": {"x265-params": coding}}
+    frame = next(video.frames(made_media.write(tmp_path / "a.mp4", [page] * 3, **hdr)))
+    assert frame[32, 32].mean() == pytest.approx(white, abs=10 if white == 255 else 3)
+    assert 60 < frame[32, 96].mean() < 200
+
+
 # --- refused ---------------------------------------------------------------------------------
 
 

@@ -95,7 +95,6 @@ def test_each_help_has_its_own_example(names: tuple[str, ...], command: Command)
         ("run 03_feature_validation --profile real -p tset_size=0.3", "Did you mean test_size?"),
         ("run 03_feature_validation -p test_size", "write it as key=value"),
         ("run 03_feature_validation --data empty", "empty: no usable recording"),
-        ("run 03 --name ../x", "give a plain name that is not taken"),
         ("run 03 --name reference", "--name reference: give a plain name that is not taken"),
         ("run --profile real", "CRYUTILS_DATA_DIR"),
         ("run --profile own", "the profile own is for your own recordings; add --data FOLDER."),
@@ -181,10 +180,6 @@ def test_describe_counts_and_lists_problems(command: Command, apart: Path, sound
     assert re.search(r"^tired +2 +1 ", out, re.MULTILINE)
     out = success(command("data", "describe", "own", "--problems"))
     assert "left out  tired/bo/broken.mp3: it can't be decoded" in out
-    for path in (apart / "own").rglob("*.wav"):
-        path.write_bytes(b"")
-    code, out, _ = command("data", "describe", "own", "--problems")
-    assert (code, out.count("left out")) == (2, 4), "each file, although none can be used"
 
 
 def test_the_real_corpus_is_found(command: Command, donateacry: Path) -> None:

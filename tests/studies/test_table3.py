@@ -1,4 +1,4 @@
-"""Table 3: the windows of its inputs, its differences, and the networks of notebook 09."""
+"""Table 3: the windows of its inputs, and its differences."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_corpus import corpus as made
-from sizes import large
 
 import cryutils
-from cryutils import audio, claims, evaluation
+from cryutils import audio, evaluation
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation import Split
@@ -130,37 +129,3 @@ def test_the_difference_of_two_rows_is_the_jackknife_over_both(windows: Streams)
     row = table3.easier(both, "sleepy_hungry")
     assert row.value == pytest.approx(difference("")) and row.n == 30 and row.n_infants == INFANTS
     assert row.low < row.value - se and row.value + se < row.high < row.value + 4 * se
-
-
-# The networks of notebook 09
-
-
-def scores_of_notebook(apart: Path, signal: float, infants: int, extras: list[str]) -> pd.DataFrame:
-    """Run notebook 09 and return the balanced accuracy of each model and split."""
-    import papermill
-
-    source = Path(cryutils.__file__).parents[1] / "notebooks" / "09_ensemble.ipynb"
-    values = {"signal": signal, "clips": 5 * infants, "seed": 1, "extras": extras}
-    papermill.execute_notebook(source, apart / "done.ipynb", values, cwd=source.parent, progress_bar=False)
-    table = claims.load_predictions("manual")
-    table = table.assign(model=table.model + table.feature)
-    return evaluation.score(table.drop(columns=["study", "condition", "feature"]), "balanced_accuracy")
-
-
-@large
-def test_at_full_signal_each_input_and_the_ensemble_know_new_infants(apart: Path) -> None:
-    scores = scores_of_notebook(apart, 1.0, 36, ["variants"]).xs("leak_free", level="split")
-    assert (scores.low[["mfcc", "stft", "image"]] > 1 / 3).all(), scores
-    assert scores.low["proposed"] > 2 / 3, scores
-
-
-@large
-def test_without_signal_clips_of_known_infants_score_and_new_infants_do_not(apart: Path) -> None:
-    scores = scores_of_notebook(apart, 0.0, 24, [])
-    for model in ("proposed", "ae_dnn_patches"):
-        value = scores.xs(model, level="model")
-        # New infants may score below chance, since a held-out one depletes its own class.
-        assert value.low["leak_free"] <= 1 / 3, value
-        for split in ("random_frames", "random"):
-            assert value.value[split] > value.value["leak_free"] + 0.1, value
-            assert value.low[split] > 1 / 3, value
