@@ -35,7 +35,7 @@ NO_MODEL = "this run has no model for it"
 TOO_QUIET = "too quiet to judge"
 DRAWN = "the face model was trained on drawn faces"
 DEMO_ONLY = "the demonstration's models answer for its synthetic infants only; train some: `cryutils run`"
-ROLLED = 6  # frames; Paper A does not say how many are averaged
+ROLLED_S = 3.0  # as in the live monitor; Paper A does not say how many frames are averaged
 
 
 class Answer(NamedTuple):
@@ -132,11 +132,12 @@ class Predictor:
         )
 
     def _rolled(self, times: npt.NDArray[np.float64], rows: Array) -> tuple[Frame, ...]:
-        """Return the time of each frame in s, and the mean probabilities of the last `ROLLED` frames.
+        """Return the time of each frame in s, and the mean probabilities of the last `ROLLED_S`.
 
-        Rolling prediction averaging, Paper A §3.5.
+        Rolling prediction averaging, Paper A §3.5. Frames without a face are left out.
         """
-        means = [rows[max(0, k + 1 - ROLLED) : k + 1].mean(axis=0) for k in range(len(rows))]
+        first = np.searchsorted(times, times - ROLLED_S + 1e-6, side="right")
+        means = [rows[begin : k + 1].mean(axis=0) for k, begin in enumerate(first)]
         return tuple((float(at), named(self.classes, p)) for at, p in zip(times, means, strict=True))
 
     def _hear_file(self, path: Path, info: media.MediaInfo, why: list[str]) -> tuple[list[Cry], str]:

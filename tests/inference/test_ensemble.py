@@ -12,10 +12,11 @@ import pytest
 from refusals import Command
 from trained_run import Trained, change_card
 
+import cryutils
 from cryutils import audio, video
 from cryutils.errors import InputError
 from cryutils.inference.annotate import annotate
-from cryutils.inference.predict import ROLLED, Predictor
+from cryutils.inference.predict import ROLLED_S, Predictor
 from cryutils.models import export
 from cryutils.models.backend import keras, seeded
 from cryutils.models.inputs import JoinedInput, PictureInput, SoundInput, pairs
@@ -74,8 +75,21 @@ def test_a_film_gets_one_answer_from_three_inputs_as_in_keras(made, recordings: 
     assert [*reading.submodels] == ["mfcc", "stft", "frames"] and reading.note == ""
     for name, answer in reading.submodels.items():
         np.testing.assert_allclose(list(answer.values()), expected[name].mean(axis=0), atol=1e-4)
-    last = expected["frames"][len(reading.frames) - ROLLED : len(reading.frames)].mean(axis=0)
-    np.testing.assert_allclose(list(reading.frames[-1][1].values()), last, atol=1e-4)
+
+
+@pytest.mark.parametrize("fps", [2, 8])
+def test_the_face_is_averaged_over_the_same_time_at_any_frame_rate(
+    fps: int, trained: Trained, tmp_path: Path
+) -> None:
+    small = {"video": True, "fps": 8, "size": 96}
+    film = cryutils.load("synthetic", infants=8, clips_per_infant=1, duration_s=5.0, **small)[0].path
+    network = save_networks(tmp_path, {"image": PictureInput(fps=fps, size=32)}, trained)["image"]
+    (reading,) = Predictor("image", run=tmp_path)(film)
+    p = network.predict(video.track(film, fps=fps, size=32).crops, verbose=0)
+    (first, at_first), *_, (last, at_last) = reading.frames
+    assert len(reading.frames) == len(p) == 5 * fps and last - first == 5 - 1 / fps
+    np.testing.assert_allclose(list(at_first.values()), p[0], atol=1e-4)
+    np.testing.assert_allclose(list(at_last.values()), p[-round(ROLLED_S * fps) :].mean(axis=0), atol=1e-4)
 
 
 @pytest.mark.parametrize(
