@@ -84,7 +84,9 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
 @cryutils.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
 @click.option(
-    "--profile", default="quick", help="quick, own, real, uploads, corvin, simulated, judged or paper."
+    "--profile",
+    default="quick",
+    help="quick, own, real, uploads, corvin, judged, simulated, imagenet or paper.",
 )
 @click.option("-p", "values", multiple=True, metavar="KEY=VALUE", callback=_assigned, help=_VALUE)
 @click.option("--jobs", "processes", type=click.IntRange(1), metavar="N", help="Notebooks to run at once.")
@@ -588,7 +590,7 @@ def _table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:
 
 
 @cryutils.command(epilog="Example: cryutils export --model cry2 --output device")
-@click.option("--model", required=True, help="cry2, image or full (both).")
+@click.option("--model", required=True, help="cry2, image, full (both) or ensemble (not for docs/device.py).")
 @_run_option
 @click.option("--output", metavar="DIR", help="Folder to write to (default: export in the run's folder).")
 def export(model: str, run: str | None, output: str | None) -> None:
