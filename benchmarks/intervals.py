@@ -25,8 +25,6 @@ Simulated corpora have the infants and clips per class of the structures below.
    error were known (`needed`).
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

@@ -15,8 +15,6 @@ second for a minute. It prints the memory of the server without and with pages, 
 a page and the first reading take, and the latency of the answers.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import io

@@ -1,7 +1,5 @@
 """A permutation test whose model is trained again for each permutation of the labels."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 The source folder is the repository, so that links between pages and notebooks work unchanged.
 """
 
-from __future__ import annotations
-
 import importlib
 import importlib.resources
 import json

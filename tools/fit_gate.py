@@ -14,8 +14,6 @@ Writes `cryutils/models/gate.json`, and `gate*.csv` in `outputs/reference`, whos
 them. Features, mixing, weights and rules were chosen on sounds that are held out.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -16,8 +16,6 @@ recordings in `CRYUTILS_DATA_DIR`. Real recordings are drawn in the stored outpu
 CONTRIBUTING.md describes exercises, checks, solutions and quizzes.
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import io

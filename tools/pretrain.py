@@ -6,8 +6,6 @@
 training; it writes `cryutils/models/small_cnn.npz`. Another machine gives other last digits.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
