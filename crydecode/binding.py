@@ -29,10 +29,8 @@ def certificate(certfile: str | None, keyfile: str | None) -> dict[str, Path]:
     try:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key, password="")
     except OSError as error:  # among them ssl.SSLError
-        raise InputError(
-            f"{chain}: not a certificate for the key in {key} ({error.strerror}); give both as PEM "
-            "files, the key without a password."
-        ) from error
+        what = f"{chain}: not a certificate for the key in {key} ({error.strerror})"
+        raise InputError(f"{what}; give both as PEM files, the key without a password.") from error
     return {"ssl_certfile": chain, "ssl_keyfile": key}
 
 

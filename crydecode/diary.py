@@ -58,7 +58,9 @@ class Line:
     @property
     def said(self) -> str:
         """What a caregiver said about a cry, in words, or ""."""
-        return words.said(self.corrected, self.state)
+        if self.corrected is None:
+            return ""
+        return "this was right" if self.corrected == self.state else words.name(self.corrected)
 
 
 @dataclass(frozen=True)

@@ -73,13 +73,6 @@ def answer(verdict: str, share: float | None, *, by_model: bool = True) -> str:
     return f"{strength} {name(verdict)}, {100 * share:.0f} %"
 
 
-def said(verdict: str | None, state: str | None) -> str:
-    """Return what a caregiver said about a cry, or ""."""
-    if verdict is None:
-        return ""
-    return "this was right" if verdict == state else name(verdict)
-
-
 def spent(seconds: float) -> str:
     """Return a duration in words.
 

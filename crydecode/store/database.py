@@ -170,10 +170,8 @@ class Database:
                 _TABLES.create_all(connection, checkfirst=False)
                 connection.execute(sa.insert(_META).values(key="version", value=VERSION))
             elif version != VERSION:
-                raise InputError(
-                    f"{self.shown}: another version of cryutils made this store (format {version},"
-                    f" not {VERSION}); install that version, or name another store."
-                )
+                what = f"another version of cryutils made this store (format {version}, not {VERSION})"
+                raise InputError(f"{self.shown}: {what}; install that version, or name another store.")
 
     @contextmanager
     def begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:

@@ -114,19 +114,16 @@ def _to_mongodb(url: str, kind: Content, logs: Sequence[Log], users: Sequence[st
                 collection = client.get_default_database("cryutils")[name]
                 owner = "user" if name == "users" else "infant"
                 collection.delete_many({owner: {"$in": owners[owner]}})
-                while documents := [_document(row) for row in islice(rows, _AT_ONCE)]:
-                    collection.insert_many(documents)
-                    n += len(documents)
+                while batch := list(islice(rows, _AT_ONCE)):
+                    for row in batch:
+                        row |= {name: json.loads(row[name] or "null") for name in PARTS if name in row}
+                    collection.insert_many(batch)
+                    n += len(batch)
     except InputError:  # a ValueError, of the log
         raise
     except (PyMongoError, ValueError) as error:  # the message may quote a password
         raise InputError(f"{shown(url)}: MongoDB can't be reached there.") from error
     return n
-
-
-def _document(row: Row) -> Row:
-    """Return a row as a MongoDB document, with probabilities by state."""
-    return row | {name: json.loads(row[name] or "null") for name in PARTS if name in row}
 
 
 def _rows(logs: Sequence[Log], kind: Content) -> Iterator[Row]:

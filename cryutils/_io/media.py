@@ -196,10 +196,8 @@ def check_size(width: int, height: int, path: Path) -> None:
 def check_times(count: int, end_s: Fraction, path: Path, *, gap_s: Fraction, what: str = "picture") -> None:
     """Raise InputError if `end_s` is too late for `count` frames, or the gap `gap_s` too long to fill."""
     if gap_s > LONGEST_GAP_S or end_s > max(LONGEST_GAP_S, _SPARSE_S * count):
-        raise InputError(
-            f"{path}: {count} {what}{'s' * (count != 1)} in {float(end_s):.0f} s: its times are"
-            " damaged; copy or record it again, or cut it into two files there."
-        )
+        times = f"{count} {what}{'s' * (count != 1)} in {float(end_s):.0f} s: its times are damaged"
+        raise InputError(f"{path}: {times}; copy or record it again, or cut it into two files there.")
 
 
 @contextmanager
@@ -215,10 +213,8 @@ def opened(path: Path) -> "Iterator[InputContainer]":
             try:
                 container = av.open(f"file:{path}", options=options, metadata_errors="replace")
             except av.ArgumentError as error:
-                raise InputError(
-                    f"{path}: it can't be decoded: it is no sound or video, but perhaps a text or a"
-                    " playlist; give the recording itself."
-                ) from error
+                what = "it is no sound or video, but perhaps a text or a playlist"
+                raise InputError(f"{path}: it can't be decoded: {what}; give the recording.") from error
             with container:
                 yield container
         except av.DecoderNotFoundError as error:
@@ -321,7 +317,6 @@ def late_s(container: "InputContainer", stream: "AudioStream | VideoStream", pat
     }
     late = starts[stream] - min(starts.values()) if stream in starts else Fraction(0)
     if late > LONGEST_GAP_S:
-        raise InputError(
-            f"{path}: its sound and its pictures start {float(late):.0f} s apart; copy or record it again."
-        )
+        apart = f"its sound and its pictures start {float(late):.0f} s apart"
+        raise InputError(f"{path}: {apart}; copy or record it again.")
     return late if late >= _IN_STEP_S else Fraction(0)

@@ -126,9 +126,8 @@ def connect(address: str) -> Any:
     with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has a running event loop
         answer = thread.submit(asyncio.run, ask())
     if answer.exception() or answer.result().get("type") != "Scheduler":
-        raise InputError(
-            f"{address}: no Dask scheduler answers; start one with `dask scheduler`."
-        ) from answer.exception()
+        what = f"{address}: no Dask scheduler answers; start one with `dask scheduler`."
+        raise InputError(what) from answer.exception()
     if not answer.result()["workers"]:
         raise InputError(f"{address}: it has no worker; start `dask worker {address}`.")
     return Client(address, timeout=_SCHEDULER_S, set_as_default=False)
@@ -178,10 +177,8 @@ class Cluster:
             self._lost = now
             return f"{self._address}: no worker left; waiting up to {patience} for one"
         if now - self._lost > self._patience_s:
-            raise InputError(
-                f"{self._address}: no worker for {patience}; start `dask worker {self._address}`"
-                " and repeat the command, what has finished is kept."
-            )
+            remedy = f"start `dask worker {self._address}` and repeat the command, what has finished is kept"
+            raise InputError(f"{self._address}: no worker for {patience}; {remedy}.")
         return ""
 
     def close(self) -> None:

@@ -50,10 +50,8 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     except _DAMAGE as error:
         check_file(path)  # it may have vanished meanwhile
         if path.suffix.lower() in (".heic", ".heif", ".hif") and not reads_heic():
-            raise InputError(
-                f"{path}: this is a HEIC picture, as iPhones take them; save it as JPEG, or install"
-                f" the extra [heic]: pip install 'cryutils[heic]'."
-            ) from error
+            remedy = "save it as JPEG, or install the extra [heic]: pip install 'cryutils[heic]'"
+            raise InputError(f"{path}: a HEIC picture, as iPhones take them; {remedy}.") from error
         raise InputError(f"{path}: this picture can't be decoded; is it damaged?") from error
 
 

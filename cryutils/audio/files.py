@@ -202,10 +202,8 @@ def check_length(info: "SoundInfo", path: Path) -> None:
     """Raise InputError for more than an hour of sound (less above 48 kHz), to limit memory."""
     most_s = _LONGEST_S * min(1, 48_000 / info.sr)
     if info.duration_s > most_s:
-        raise InputError(
-            f"{path}: more than {most_s / 60:.0f} min of sound at {info.sr} Hz, too much to hold"
-            " at once; cut it into shorter files."
-        )
+        what = f"more than {most_s / 60:.0f} min of sound at {info.sr} Hz, too much to hold at once"
+        raise InputError(f"{path}: {what}; cut it into shorter files.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +253,8 @@ def _inspected(file: Identity) -> SoundInfo:
         except InputError as error:
             failure = failure or error
     if not readable:
-        raise failure or InputError(
-            f"{path}: no sound in it; give a recording, or a video with a sound track."
-        )
+        what = "no sound in it; give a recording, or a video with a sound track"
+        raise failure or InputError(f"{path}: {what}.")
     audible = [info for info in readable if info.peak >= 10 ** (SILENCE_DB / 20)]
     info = (audible or readable)[0]
     if words := unread(path):
@@ -443,9 +440,8 @@ def _coded(path: Path, track: int, remarks: dict[str, None]) -> Iterator[tuple[i
                 rate, channels = form
                 check_rate(rate, path)
             elif form != (rate, channels):
-                raise InputError(
-                    f"{path}: its channels or its sample rate change midway; split it, or convert it to WAV."
-                )
+                what = "its channels or its sample rate change midway"
+                raise InputError(f"{path}: {what}; split it, or convert it to WAV.")
             length = _PAUSE_S if frame is None else Fraction(frame.samples, rate)
             if has_clock and frame is not None and frame.pts is not None and frame.time_base:
                 start = frame.pts * frame.time_base

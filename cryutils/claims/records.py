@@ -441,9 +441,8 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     try:
         return [checked(row) for row in json.loads(path.read_text(encoding="utf-8"))]
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: damaged or of an older version ({error}); `cryutils run` makes it again."
-        ) from error
+        what = f"{path}: damaged or of an older version ({error})"
+        raise InputError(f"{what}; `cryutils run` makes it again.") from error
 
 
 def states(folder: Path) -> dict[str, dict[str, Any]]:

@@ -338,10 +338,8 @@ def _require_same(cluster: parallel.Cluster, folder: Path) -> None:
         for key in [*here, *there]:
             a, b = here.get(key, "missing"), there.get(key, "missing")
             if a != b:
-                raise InputError(
-                    f"worker {worker}: {key} is {b} there and {a} here; install the same cryutils,"
-                    " share the same folders, and restart the worker."
-                )
+                remedy = "install the same cryutils, share the same folders, and restart the worker"
+                raise InputError(f"worker {worker}: {key} is {b} there and {a} here; {remedy}.")
 
 
 def installation(project: Path, token: Path) -> dict[str, str]:

@@ -68,11 +68,10 @@ class Files:
             with explain_write_errors(root):
                 self._unpack(root)
         except Unavailable as error:
-            raise InputError(
-                f"{self.name} can't be downloaded ({error}), {len(self._missing())} of"
-                f" {len(self.registry())} files are missing: set CRYUTILS_DATA_DIR to a folder that holds"
-                f" {self.name}/, or run `cryutils data fetch {self.name}` with network access."
-            ) from error
+            missing = f"{len(self._missing())} of {len(self.registry())} files are missing"
+            remedy = f"set CRYUTILS_DATA_DIR to a folder that holds {self.name}/, or run `cryutils data fetch"
+            what = f"{self.name} can't be downloaded ({error}), {missing}"
+            raise InputError(f"{what}: {remedy} {self.name}` with network access.") from error
         return root
 
     def check(self, root: Path) -> dict[str, str]:

@@ -169,10 +169,8 @@ class Corpus(Sequence[Clip]):
         part = self.where(lambda clip: new.get(clip.label) in labels)
         if len({new[label] for label in part.classes}) < 2:
             names = [" or ".join([label, *stand_ins.get(label, ())]) for label in labels]
-            raise InputError(
-                f"{self.name}: at least two of {', '.join(names)} are needed, but it has"
-                f" {', '.join(self.classes)}; name the folders after these labels."
-            )
+            what = f"at least two of {', '.join(names)} are needed, but it has {', '.join(self.classes)}"
+            raise InputError(f"{self.name}: {what}; name the folders after these labels.")
         part = part.relabel(new[label] for label in part.labels.tolist())
         words = [f"{other} stands for {label}" for other, label in new.items() if other != label]
         part.note = "; ".join([self.note, *words])

@@ -231,9 +231,7 @@ def _fields(path: Path, root: Path, named: Named) -> dict[str, Any]:
     elif name:
         label, infant = name.get("label") or (*folders, name["reason"])[0], name["infant"]
     else:
-        raise InputError(
-            f"put it into <label>/<infant>/, because its name doesn't identify the infant: {why}"
-        )
+        raise InputError(f"put it into <label>/<infant>/, as its name doesn't identify the infant: {why}")
     # macOS writes accents in another Unicode form than other systems.
     label, infant = (unicodedata.normalize("NFC", printable(text)) for text in (label, infant))
     return {"start_s": None, **name, "label": label, "infant": infant, "session": ""}
@@ -263,8 +261,6 @@ def _check_folders(files: Sequence[Path], root: Path, named: Named) -> None:
         part = next((name for name in names[:2] if _PARTS.fullmatch(name)), None)
         # A folder is not used if its files' names say label and infant.
         if part and (len(names) > 1 or "label" not in _said(path, named)[0]):
-            raise InputError(
-                f"{root}: {part} is a part of a split, not a label or an infant; move its"
-                " files to <label>/<infant>/, or rename it if it is an infant."
-                " The course draws its own splits."
-            )
+            what = f"{root}: {part} is a part of a split, not a label or an infant"
+            remedy = "move its files to <label>/<infant>/, or rename it if it is an infant"
+            raise InputError(f"{what}; {remedy}. The course draws its own splits.")

@@ -200,10 +200,9 @@ def _in_columns(result: Any, classes: Sequence[str], clips: int) -> dict[str, An
             return {"predicted": names[rows]}
         if set(rows) <= {*classes, None}:
             return {"predicted": rows.astype(object)}
-    raise InputError(
-        f"the experiment returned {rows.dtype} {rows.shape}; return ({clips}, {len(classes)})"
-        f" probabilities of {', '.join(classes)}, or one of these classes for each test clip"
-    )
+    wanted = f"({clips}, {len(classes)}) probabilities of {', '.join(classes)}"
+    what = f"the experiment returned {rows.dtype} {rows.shape}; return {wanted}"
+    raise InputError(f"{what}, or one of these classes for each test clip")
 
 
 class Answers(NamedTuple):

@@ -138,10 +138,9 @@ def single_split(
             tested = _tested_groups(counts, test_size, even, rng)
             if tested is not None:
                 return np.flatnonzero(~tested[group]), np.flatnonzero(tested[group])
-    raise InputError(
-        f"no split by infant with test_size={test_size} has every class on both sides; record more"
-        f" infants with class {names[int(per_class.argmin())]!r} or leave it out"
-    )
+    what = f"no split by infant with test_size={test_size} has every class on both sides"
+    rarest = names[int(per_class.argmin())]
+    raise InputError(f"{what}; record more infants with class {rarest!r} or leave it out")
 
 
 def _random_sides(y: Indices, names: list[str], test_size: float, seed: int) -> Fold:
@@ -153,10 +152,8 @@ def _random_sides(y: Indices, names: list[str], test_size: float, seed: int) -> 
         train, test = (np.sort(side).astype(np.int64) for side in next(splitter.split(y, y)))
         if len(np.unique(y[train])) == len(np.unique(y[test])) == len(names):
             return train, test
-    raise InputError(
-        f"test_size={test_size} of {len(y)} clips leaves a class out of one side; choose a"
-        " share nearer to 0.5 or add recordings"
-    )
+    what = f"test_size={test_size} of {len(y)} clips leaves a class out of one side"
+    raise InputError(f"{what}; choose a share nearer to 0.5 or add recordings")
 
 
 def folds(
@@ -281,10 +278,8 @@ def hold_back(
             count = min(len(of_class) - 1, max(1, round(_HELD_BACK * len(of_class))))
             held[rng.permutation(of_class)[:count]] = True
     if not held.any():
-        raise InputError(
-            f"none of {len(train)} training clips can be held back: each is the only one of its"
-            " class; record more, or leave the class out."
-        )
+        what = f"none of {len(train)} training clips can be held back: each is the only one of its class"
+        raise InputError(f"{what}; record more, or leave the class out.")
     return train[~held], train[held]
 
 
@@ -313,10 +308,8 @@ def _one_division(
             return [(train.astype(np.int64), test.astype(np.int64)) for train, test in drawn]
     assert group is not None, "clips divided without groups have every class in every part"
     rarest = names[int((_counts(group, y)[1] > 0).sum(axis=0).argmin())]
-    raise InputError(
-        f"{n_splits} folds by {unit} can't all train on class {rarest!r}, which has few {unit}s;"
-        f" record more, or leave the class out{_or_folds(n_splits - 1)}"
-    )
+    what = f"{n_splits} folds by {unit} can't all train on class {rarest!r}, which has few {unit}s"
+    raise InputError(f"{what}; record more, or leave the class out{_or_folds(n_splits - 1)}")
 
 
 def _tested_groups(
@@ -353,10 +346,8 @@ def _check_classes(names: list[str], counts: NDArray[Any], unit: str, least: int
         raise InputError(f"only one class, {names}; a classifier needs two or more")
     for name, count in zip(names, counts, strict=True):
         if count < least:
-            raise InputError(
-                f"class {name!r} has {count} {unit}{'' if count == 1 else 's'}, {least} are needed;"
-                f" record more, or leave the class out{_or_folds(count)}"
-            )
+            what = f"class {name!r} has {count} {unit}{'' if count == 1 else 's'}, {least} are needed"
+            raise InputError(f"{what}; record more, or leave the class out{_or_folds(count)}")
 
 
 def _or_folds(most: int) -> str:

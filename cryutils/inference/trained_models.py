@@ -179,17 +179,13 @@ def find_run(model: str, run: str | Path | None) -> Path:
             return DEMO
         if not runs:
             notebooks = " ".join(dict.fromkeys(NOTEBOOKS[part] for part in PARTS[model]))
-            raise InputError(
-                f"{outputs_dir()}: no run has trained {model!r} yet; start one with"
-                f" `cryutils run {notebooks}`."
-            )
+            what = f"{outputs_dir()}: no run has trained {model!r} yet"
+            raise InputError(f"{what}; start one with `cryutils run {notebooks}`.")
         for path, digest in _recorded(runs[0], model).items():
             if not path.is_file() or file_digest(path) != digest:
-                raise InputError(
-                    f"{path}: not as `cryutils run` recorded it, but a copy, changed, or made in"
-                    f" Jupyter; run {NOTEBOOKS[path.stem]} again, or name the run that you trust,"
-                    f" such as --run {runs[0].name}."
-                )
+                what = f"{path}: not as `cryutils run` recorded it, but a copy, changed, or made in Jupyter"
+                again = f"run {NOTEBOOKS[path.stem]} again"
+                raise InputError(f"{what}; {again}, or name the run that you trust: --run {runs[0].name}.")
         return runs[0]
     folder = run if isinstance(run, Path) else outputs_dir() / run
     if isinstance(run, str) and folder.parent != outputs_dir():
@@ -218,15 +214,13 @@ def open_model(model: str, run: Path) -> System:
     system = System(sounds, face, parts.get("ensemble"))
     notebooks = " and ".join(dict.fromkeys(NOTEBOOKS[name] for name in parts))
     if len({part.classes for part in system.parts}) > 1:
-        raise InputError(
-            f"{run}: {', '.join(parts)} were trained on different states; run {notebooks} again."
-        )
+        what = f"{run}: {', '.join(parts)} were trained on different states"
+        raise InputError(f"{what}; run {notebooks} again.")
     if system.joint:
         digests = read_card(run / "models", "ensemble").get("files")
         if digests != {name: parts[name].sha256 for name in system.joint.input.parts if name in parts}:
-            raise InputError(
-                f"{run}: the ensemble was not trained with these networks; run {notebooks} again."
-            )
+            what = f"{run}: the ensemble was not trained with these networks"
+            raise InputError(f"{what}; run {notebooks} again.")
     return system
 
 

@@ -87,10 +87,8 @@ def choose(name: str = "auto", *, size: int | None = None) -> Backbone:
     except Unavailable as error:
         if name == "auto":
             return small(size=size or 64)
-        place = f"put {RESNET50} into the folder CRYUTILS_WEIGHTS_DIR"
-        raise InputError(
-            f'ResNet50 without ImageNet\'s weights: {error}; {place}, or choose "small".'
-        ) from error
+        remedy = f'put {RESNET50} into the folder CRYUTILS_WEIGHTS_DIR, or choose "small"'
+        raise InputError(f"ResNet50 without ImageNet's weights: {error}; {remedy}.") from error
     network.trainable = False
     pixels = keras().Input(shape, name="pixels")
     maps = network(keras().applications.resnet.preprocess_input(pixels), training=False)

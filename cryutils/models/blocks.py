@@ -26,10 +26,8 @@ def blocks(h: Any, filters: Sequence[int], *, l2: float = 0.0) -> Any:
     layers = keras.layers
     smallest = 2 ** (len(filters) + 1)
     if not filters or min(h.shape[1:3]) < smallest:
-        raise InputError(
-            f"filters={tuple(filters)} on {h.shape[1]} x {h.shape[2]}: give one block or more,"
-            f" and a picture of {smallest} x {smallest} at least for that many."
-        )
+        remedy = f"give one block or more, and a picture of {smallest} x {smallest} at least for that many"
+        raise InputError(f"filters={tuple(filters)} on {h.shape[1]} x {h.shape[2]}: {remedy}.")
     for number, count in enumerate(filters, start=1):
         # No bias, because the batch normalisation that follows would remove it.
         h = layers.Conv2D(

@@ -151,10 +151,8 @@ class SoundInput:
                 raise InputError(f"no {name} {value!r}.{near_miss(str(value), known)}")
         spectral.check_settings(**numbers)
         if self.window_s < SHORTEST_S or self.step_s <= 0:
-            raise InputError(
-                f"window_s={self.window_s}, step_s={self.step_s}: a window lasts {SHORTEST_S} s"
-                " or more, and the next one starts later."
-            )
+            what = f"a window lasts {SHORTEST_S} s or more, and the next one starts later"
+            raise InputError(f"window_s={self.window_s}, step_s={self.step_s}: {what}.")
 
     @property
     def frames(self) -> int:

@@ -6,11 +6,11 @@ Introduced in notebook 01_data_and_playback. The still picture needs no kernel.
 import base64
 import html
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,24 +52,14 @@ class Sound:
         samples = np.asarray(self.samples, dtype=np.float32)
         is_row = samples.ndim == 1 and samples.size > 0
         if not (is_row and np.isfinite(samples).all() and self.sr > 0):
-            raise InputError(
-                f"{self.name}: samples of shape {samples.shape} at {self.sr} Hz; a sound is one "
-                "row of finite samples at a rate above 0."
-            )
+            what = f"{self.name}: samples of shape {samples.shape} at {self.sr} Hz"
+            raise InputError(f"{what}; a sound is one row of finite samples at a rate above 0.")
         object.__setattr__(self, "samples", samples)
 
     @property
     def duration_s(self) -> float:
         """The length in s."""
         return self.samples.size / self.sr
-
-
-class Answers(NamedTuple):
-    """By model float (moments, classes), NaN for none; `step_s` is the time between moments."""
-
-    tracks: Mapping[str, NDArray[np.float64]]
-    classes: list[str]
-    step_s: float
 
 
 def listen(samples: NDArray[np.float32], *, sr: int) -> "Audio":
@@ -98,10 +88,17 @@ def listen(samples: NDArray[np.float32], *, sr: int) -> "Audio":
     return Audio(wav_bytes(normalise_amplitude(samples), sr))
 
 
-def picture(samples: NDArray[np.float32], sr: int, answers: Answers) -> tuple[bytes, dict[str, float]]:
+def picture(
+    samples: NDArray[np.float32],
+    sr: int,
+    tracks: Mapping[str, NDArray[np.float64]],
+    classes: Sequence[str],
+    step_s: float,
+) -> tuple[bytes, dict[str, float]]:
     """Return a clip's waveform, spectrogram and answers as PNG, and where the axes are.
 
-    samples: float32 (n,) at `sr` Hz. The position has left, top, width and height of the axes as
+    samples: float32 (n,) at `sr` Hz. tracks: by model float (moments, classes), NaN for no answer,
+    a moment every `step_s` seconds. The position has left, top, width and height of the axes as
     fractions of the picture. Margins are fixed, because a layout engine takes as long as drawing.
     """
     from matplotlib.figure import Figure
@@ -109,7 +106,7 @@ def picture(samples: NDArray[np.float32], sr: int, answers: Answers) -> tuple[by
     from cryutils import plots
     from cryutils.plots.palette import INK
 
-    panels = len(answers.tracks)
+    panels = len(tracks)
     labels = 0.7 if panels else 0.45  # below the axes, in inches, as is `height`
     height = 2.4 + labels + 0.55 * panels
     top, bottom, gap = 0.07 / height, labels / height, 0.2 if panels else 0.12
@@ -125,9 +122,9 @@ def picture(samples: NDArray[np.float32], sr: int, answers: Answers) -> tuple[by
     plots.spectrogram(level, axes[1], sr=sr, hop_length=hop_length)
     axes[1].images[0].colorbar.remove()  # there is no room for it
     axes[1].set_ylim(0, min(TOP_KHZ, sr / 2000))
-    for ax, (model, rows) in zip(axes[2:], answers.tracks.items(), strict=True):
-        edges = np.arange(len(rows) + 1) * answers.step_s
-        for name, shares, ink, dash in zip(answers.classes, rows.T, cycle(INK), cycle(DASHES)):
+    for ax, (model, rows) in zip(axes[2:], tracks.items(), strict=True):
+        edges = np.arange(len(rows) + 1) * step_s
+        for name, shares, ink, dash in zip(classes, rows.T, cycle(INK), cycle(DASHES)):
             ax.stairs(shares, edges, baseline=None, color=ink, ls=dash, lw=1.8, label=name)
         ax.set(ylim=(-0.05, 1.05), yticks=(0, 1), yticklabels=("0", "100"), ylabel=f"{model}, %")
     for ax in axes:

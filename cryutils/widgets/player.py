@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from cryutils.audio.files import inspect, read, wav_bytes
 from cryutils.errors import InputError
-from cryutils.widgets.clip_view import Answers, Sound, asset, picture, still_html
+from cryutils.widgets.clip_view import Sound, asset, picture, still_html
 from cryutils.widgets.knobs import drawing
 
 VIDEO_BYTES = 8_000_000  # of a larger video only the sound is sent to the page
@@ -126,8 +126,8 @@ class CryPlayer(anywidget.AnyWidget):
                 sound = Sound(clip.id, clip.label, read(clip.path, sr=rate), rate)
             self.sound = sound
             tracks = {model: clips[self.index] for model, clips in self._over_time.items()}
-            answers = Answers(tracks, self._about["classes"], self._about["step_s"])
-            png, axes = picture(sound.samples, sound.sr, answers)
+            shown = tracks, self._about["classes"], self._about["step_s"]
+            png, axes = picture(sound.samples, sound.sr, *shown)
             video, video_type, video_note = _video(clip)
             bars = self._probabilities[self.index].tolist() if self._probabilities else []
             with self.hold_sync():
@@ -188,8 +188,6 @@ def _checked(name: str, answers: Iterable[Any], clips: int, classes: int) -> lis
     rows = [np.asarray(answer, dtype=np.float64) for answer in answers]
     if len(rows) != clips or {row.shape[-1:] for row in rows} != {(classes,)}:
         shapes = ", ".join(sorted({str(row.shape) for row in rows}))
-        raise InputError(
-            f"{name}: {len(rows)} clips with answers of shape {shapes}; give {clips} clips, "
-            f"with {classes} classes as the last axis."
-        )
+        what = f"{name}: {len(rows)} clips with answers of shape {shapes}"
+        raise InputError(f"{what}; give {clips} clips, with {classes} classes as the last axis.")
     return rows

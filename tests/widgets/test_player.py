@@ -14,7 +14,7 @@ from PIL import Image
 from cryutils import audio
 from cryutils.datasets.corpus import Clip
 from cryutils.errors import InputError
-from cryutils.widgets.clip_view import Answers, Sound, picture
+from cryutils.widgets.clip_view import Sound, picture
 from cryutils.widgets.player import CryPlayer
 
 SR = 8000
@@ -27,7 +27,7 @@ def test_the_axes_are_where_the_page_is_told(panels: int) -> None:
     pulse = np.zeros(SR, np.float32)
     pulse[SR // 4] = 1.0
     tracks = {f"model {k}": np.full((4, 2), 0.5) for k in range(panels)}
-    png, axes = picture(pulse, SR, Answers(tracks, ["hungry", "tired"], 0.25))
+    png, axes = picture(pulse, SR, tracks, ["hungry", "tired"], 0.25)
     pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
     height, width = pixels.shape[:2]
     black, blue = pixels.max(axis=2) < 60, pixels[..., 2] - pixels[..., 0] > 80
