@@ -103,11 +103,11 @@ def _by_gap() -> pd.DataFrame:
 
 
 def _surveyed() -> pd.DataFrame:
-    """Return the share of each answer in the survey, of all projects and of those on the reason."""
+    """Return the share of each answer in the survey: all projects, the reason, its part on DonateACry."""
     survey = pd.read_csv(ROOT / "data" / "survey.csv", dtype=str)
     tested = survey[(survey.included == "yes") & (survey.split != "none")]
-    rows = []
-    for part in (tested, tested[tested.task == "reason"]):
+    reason, rows = tested[tested.task == "reason"], []
+    for part in (tested, reason, reason[reason.data.str.contains("donateacry")]):
         for column in ("split", "copies", "fitted", "chosen", "constant", "balanced"):
             shares = [binomtest(int(n), len(part)) for n in part[column].value_counts()]
             rows += [(s.statistic, *s.proportion_ci(method="exact")) for s in shares]
