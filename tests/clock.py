@@ -1,7 +1,5 @@
 """The time in tests: `Clock`, which a test sets forward, and `until`, which waits."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """What many tests share: an environment of their own, the real corpus, small media files."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """A course of two tiny notebooks, which count their executions and record one number each."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tiny networks without TensorFlow's graphs, which take longer to write than their few steps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """A corpus of clips without files, for what needs labels and infants alone."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from cryutils.datasets.corpus import Clip, Corpus

@@ -1,7 +1,5 @@
 """Writing small media files with any codec and container."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path

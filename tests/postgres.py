@@ -4,8 +4,6 @@ It needs Debian's `postgresql`, or another package with `initdb` and `pg_ctl`. C
 through a socket in its folder.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

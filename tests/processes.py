@@ -1,7 +1,5 @@
 """The end of a process that a test has started."""
 
-from __future__ import annotations
-
 import subprocess
 
 

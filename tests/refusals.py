@@ -1,7 +1,5 @@
 """How a file is refused: in one line that begins with its path; and how the command refuses."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

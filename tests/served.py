@@ -1,7 +1,5 @@
 """A server of the application and a browser-like client."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -14,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -101,7 +99,7 @@ class Visitor(requests.Session):
     def log_in(self, name: str, password: str = PASSWORD) -> requests.Response:
         return self.submit("/login", name=name, password=password)
 
-    def enter(self, name: str) -> Visitor:
+    def enter(self, name: str) -> Self:
         """Log in without a form, which saves the time of hashing a password."""
         port = self.server.url.rpartition(":")[2]
         self.cookies.set(f"login-{port}", self.server.store.logins.begin(name))

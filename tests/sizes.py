@@ -1,7 +1,5 @@
 """Large tests, which `make test` skips and `make test-all` runs."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

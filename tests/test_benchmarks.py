@@ -1,7 +1,5 @@
 """Benchmarks whose sums a table or a text relies on, by hand-computed cases or a small version."""
 
-from __future__ import annotations
-
 import intervals
 import numpy as np
 import pandas as pd

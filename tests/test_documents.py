@@ -1,7 +1,5 @@
 """Documents agree with the code: links, commands, options, make targets, notebooks and versions."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The near miss that a mistake's one line names, and names that a terminal must not obey."""
 
-from __future__ import annotations
-
 import pytest
 
 from cryutils.errors import near_miss, printable

@@ -1,7 +1,5 @@
 """The tool that draws the figures and fills the tables from the results of the reference runs."""
 
-from __future__ import annotations
-
 import figures
 
 

@@ -1,7 +1,5 @@
 """`import cryutils` is fast. `make lint` checks the order of imports (import-linter)."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

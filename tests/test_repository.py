@@ -1,7 +1,5 @@
 """What the repository holds: dependencies that agree, the registry, no recording, no local path."""
 
-from __future__ import annotations
-
 import csv
 import re
 import shutil

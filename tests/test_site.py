@@ -1,7 +1,5 @@
 """The documentation site is built without a warning and needs no network."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

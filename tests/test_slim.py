@@ -1,7 +1,5 @@
 """The core works where nothing but its dependencies is installed; the rest names its extra."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The survey of public projects: settled second readings, and the table in the docs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

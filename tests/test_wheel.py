@@ -1,7 +1,5 @@
 """The wheel is small and contains the whole course; `make release` runs it without the clone."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

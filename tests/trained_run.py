@@ -1,7 +1,5 @@
 """A run with untrained networks of Paper B (the fixture `trained`)."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

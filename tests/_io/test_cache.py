@@ -1,7 +1,5 @@
 """The cache: results come back as they were stored, or are computed again."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

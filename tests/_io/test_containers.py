@@ -4,8 +4,6 @@ Picture i of a film has the colour `PALETTE[i % 8]` with a white corner at the t
 number, order, time, colour and orientation can be checked.
 """
 
-from __future__ import annotations
-
 import os
 import struct
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Parallel maps keep the order, pass errors on, and end when their reader stops."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """Folders that are read and written, and files that are written whole."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

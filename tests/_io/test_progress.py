@@ -1,7 +1,5 @@
 """A long file shows how much of it is read."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

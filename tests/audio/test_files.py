@@ -1,7 +1,5 @@
 """Sound of every kind of file, and the features of a corpus with their cache on disk."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """What is wrong with a recording, what is changed when it is read, and when its sound starts."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Sequence
 from functools import partial

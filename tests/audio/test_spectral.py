@@ -1,7 +1,5 @@
 """The transforms against librosa, and the conditioning steps against their formulas."""
 
-from __future__ import annotations
-
 import librosa
 import numpy as np
 import pytest

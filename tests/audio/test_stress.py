@@ -1,7 +1,5 @@
 """Disturbances of a known amount: what was asked for is measured in what comes back."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -4,8 +4,6 @@
 are installed, which is what Colab's widgets are built on.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The application in a real browser: what every page keeps, HTTPS, and a night on a telephone."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os

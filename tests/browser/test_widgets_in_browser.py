@@ -1,7 +1,5 @@
 """The widgets of a notebook in a real browser: the cry player, and the live page that hears a tone."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """Arithmetic of published figures, against fractions by hand and a search over all of them."""
 
-from __future__ import annotations
-
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from itertools import product

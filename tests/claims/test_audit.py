@@ -1,7 +1,5 @@
 """An audit of predictions, by cases whose answers are known."""
 
-from __future__ import annotations
-
 import unicodedata
 import zipfile
 from dataclasses import replace

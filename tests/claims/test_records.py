@@ -1,7 +1,5 @@
 """What is recorded comes back whole; executions that finish or are killed leave a whole run."""
 
-from __future__ import annotations
-
 import json
 import math
 import multiprocessing

@@ -3,8 +3,6 @@
 The cluster is a real one of two worker processes on this machine.
 """
 
-from __future__ import annotations
-
 import http.server
 import os
 import signal

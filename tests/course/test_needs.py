@@ -1,7 +1,5 @@
 """Before a run, each notebook says which recordings it uses, which it leaves out, or why it can't run."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`cryutils predict`: a line for each file on stdout, reasons on stderr; and `export`."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

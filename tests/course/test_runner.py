@@ -3,8 +3,6 @@
 Two tiny notebooks stand in for the course; kernels, processes and signals are real.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Stores, on SQLite unless a test asks for another database, and one server for all tests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Readings and what caregivers said by hand, and the lines and days of the diary that follow."""
 
-from __future__ import annotations
-
 import json
 import secrets
 import time

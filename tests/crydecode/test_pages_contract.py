@@ -3,8 +3,6 @@
 The application answers here without a server, on SQLite.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

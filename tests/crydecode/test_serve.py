@@ -1,7 +1,5 @@
 """The application's server: connections, WebSockets, what it shows and logs, and its store in trouble."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal

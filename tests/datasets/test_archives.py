@@ -1,7 +1,5 @@
 """The files of a corpus: downloaded, checked and found again; the host is on this machine."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import tarfile

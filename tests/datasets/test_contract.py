@@ -3,8 +3,6 @@
 The real ones are tested where CRYUTILS_DATA_DIR has them.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import os

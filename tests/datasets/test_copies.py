@@ -1,7 +1,5 @@
 """Copies of a recording under several infants: equal sound is one group, the rest is listed."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

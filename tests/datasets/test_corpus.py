@@ -1,7 +1,5 @@
 """The contract of a corpus: a sequence of clips that can be counted, selected and drawn from."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

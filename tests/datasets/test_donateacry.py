@@ -1,7 +1,5 @@
 """DonateACry: what its file names say, and what the corpus holds."""
 
-from __future__ import annotations
-
 import pytest
 
 from cryutils import load

@@ -1,7 +1,5 @@
 """Any folder of recordings becomes clips, and whatever can't is one line in `problems()`."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

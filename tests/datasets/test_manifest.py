@@ -1,7 +1,5 @@
 """A CSV file that lists recordings is a corpus, wherever the files are."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

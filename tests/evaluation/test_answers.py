@@ -1,7 +1,5 @@
 """Experiments: the loop over folds, its table, and scores of such tables."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Any

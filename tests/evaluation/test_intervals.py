@@ -1,7 +1,5 @@
 """Intervals over infants, against closed forms, hand-made cases and simulation."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Block permutation: what may be exchanged, and p-values by hand."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import numpy as np

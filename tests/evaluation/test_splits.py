@@ -1,7 +1,5 @@
 """Splits by property: what must stay on one side does, every class on both, one seed one split."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

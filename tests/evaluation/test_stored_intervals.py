@@ -1,7 +1,5 @@
 """The intervals of the reference runs follow from the answers that are stored with them."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args

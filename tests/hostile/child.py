@@ -4,8 +4,6 @@ It prints a line before each call, so that a call that ends the process is known
 end. Memory and the time of a call are limited.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import gc
 import json

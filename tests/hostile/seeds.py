@@ -1,7 +1,5 @@
 """Small files of every format that the library reads, and a fixed list of damages to their bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal

@@ -1,7 +1,5 @@
 """Hundreds of damaged files: each is read, or refused in one line, within memory and time."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

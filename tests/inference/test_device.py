@@ -1,7 +1,5 @@
 """A device's own code, `docs/device.py`, gives Python's answers."""
 
-from __future__ import annotations
-
 import ast
 import runpy
 import shutil

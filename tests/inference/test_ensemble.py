@@ -1,7 +1,5 @@
 """Paper A's ensemble on files: three networks and the one that joins them, and the annotated film."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """The trained models on files: their answers, when they give none, and what they remark."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

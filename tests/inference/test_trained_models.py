@@ -1,7 +1,5 @@
 """The trained models of a run: which run is asked, which files are refused, and copies for others."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

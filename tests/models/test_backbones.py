@@ -1,7 +1,5 @@
 """Frozen backbones by name: their pixels, their weights files, what is said of them."""
 
-from __future__ import annotations
-
 import hashlib
 import socket
 from pathlib import Path

@@ -1,7 +1,5 @@
 """That Keras comes quietly and only when asked for: in processes of their own."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

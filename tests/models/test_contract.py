@@ -1,7 +1,5 @@
 """Every Keras network keeps the same promises, from its layers to the file for a phone."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, NamedTuple
 

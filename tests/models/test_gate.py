@@ -1,7 +1,5 @@
 """The cry gate as it is shipped."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from sizes import large

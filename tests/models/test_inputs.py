@@ -1,7 +1,5 @@
 """What networks are given: shapes, windows and crops, and the reason where there are none."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

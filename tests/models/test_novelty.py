@@ -1,7 +1,5 @@
 """How unlike a training's cries a sound is."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from cryutils import audio, load

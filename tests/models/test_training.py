@@ -1,7 +1,5 @@
 """Training: what is learnt, when it stops, that it equals Keras' own, and its cache."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

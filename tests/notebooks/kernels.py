@@ -3,8 +3,6 @@
 Notebooks on DonateACry are compared only where its recordings are in `CRYUTILS_DATA_DIR`.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import tempfile

@@ -1,7 +1,5 @@
 """The notebooks run with Colab's versions, in the environment of `make test-colab`."""
 
-from __future__ import annotations
-
 from importlib import metadata
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every notebook has the form that readers, the runner and the lecturer rely on."""
 
-from __future__ import annotations
-
 import ast
 import json
 import os

@@ -1,7 +1,5 @@
 """The notebook tool keeps what the lesson needs and drops what differs from run to run."""
 
-from __future__ import annotations
-
 import base64
 import importlib.util
 import io

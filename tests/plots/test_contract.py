@@ -1,7 +1,5 @@
 """What every public figure promises: it draws, its axes have units or names, and it takes a source."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator
 from typing import Any

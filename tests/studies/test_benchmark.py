@@ -1,7 +1,5 @@
 """The benchmark: its folds, and answers of others on them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -4,8 +4,6 @@ At `signal=1` the networks must read the state of infants that they have never m
 leak-free test must not find what isn't there.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

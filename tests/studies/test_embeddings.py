@@ -1,7 +1,5 @@
 """Videos of three states: their frames, their embeddings, and the room that they need."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The ladder: each mistake is made, nothing else differs, and chance stays chance."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

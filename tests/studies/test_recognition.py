@@ -1,7 +1,5 @@
 """The model of Paper B that is kept."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

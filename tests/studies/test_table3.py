@@ -1,7 +1,5 @@
 """Table 3: the windows of its inputs, and its differences."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Faces are found where they are, cut out as asked, and the detector says who it is."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

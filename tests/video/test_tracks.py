@@ -1,7 +1,5 @@
 """Frames at their times, a face followed through them, crops of a corpus kept on disk."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """The picture follows the sliders, and no figure stays open behind it."""
 
-from __future__ import annotations
-
 import base64
 
 import ipywidgets

@@ -1,7 +1,5 @@
 """What the live page's messages come to in Python, without a browser."""
 
-from __future__ import annotations
-
 import io
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The live analysis: its readings of cries, noise and gaps, and that no input breaks it."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What the cry player sends to a page and to saved notebooks, without a browser."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

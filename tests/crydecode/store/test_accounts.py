@@ -1,7 +1,5 @@
 """Passwords and throttled guessing, which no database does."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What every database keeps: SQLite, PostgreSQL and, of the diary, MongoDB's copy."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

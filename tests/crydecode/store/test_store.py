@@ -1,7 +1,5 @@
 """What a store is and is not, and how readings reach it and leave it as a file; on SQLite."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import threading

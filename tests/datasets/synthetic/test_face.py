@@ -1,7 +1,5 @@
 """The face: found by a cascade, with a mouth that follows the cry, and dials that work."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

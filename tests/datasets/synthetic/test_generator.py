@@ -1,7 +1,5 @@
 """The synthetic corpus: its structure, and its files as sounds and videos."""
 
-from __future__ import annotations
-
 import wave
 from functools import partial
 from pathlib import Path

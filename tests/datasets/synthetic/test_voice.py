@@ -1,7 +1,5 @@
 """The synthesiser: F0 as planned, dials that scale one term each, clean sound."""
 
-from __future__ import annotations
-
 from copy import copy
 
 import numpy as np
