@@ -58,7 +58,7 @@ class Predictor:
     """The models of one run, ready for any recording.
 
     run: the run's folder. system: its networks. classes: the states. gate: the cry gate. data, note:
-    the training corpora, and a description of them.
+    the training corpora, and a description of them and of a frozen network.
 
     >>> [reading.verdict for reading in Predictor(run="quick")(Path("cry.mp4"))]        # doctest: +SKIP
     ['hungry']
@@ -74,7 +74,8 @@ class Predictor:
         self.system = open_model(model, self.run)
         self.classes = self.system.classes
         self.data = ", ".join(dict.fromkeys(part.data for part in self.system.parts))
-        self.note = "; ".join(dict.fromkeys(part.note for part in self.system.parts))
+        notes = "; ".join(part.note for part in self.system.parts)
+        self.note = "; ".join(dict.fromkeys(notes.split("; ")))
 
     def __call__(self, path: Path) -> list[Reading]:
         """Return the answers to the file at `path`: a sound, a video or a picture.

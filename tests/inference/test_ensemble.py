@@ -38,7 +38,8 @@ def save_networks(run: Path, inputs: dict, trained: Trained) -> dict:
             h = layers.Flatten()(layers.Rescaling(3.0 if name == "ensemble" else 0.01)(x))
             networks[name] = keras().Model(x, layers.Dense(3, activation="softmax")(h))
         card = {"classes": CLASSES, "input": asdict(model_input), "data": trained.corpus.name}
-        card |= {"note": trained.corpus.note, "temperature": 1.0, "files": dict(digests)}
+        frozen = "; frozen network: A, weights B" if name == "frames" else ""
+        card |= {"note": trained.corpus.note + frozen, "temperature": 1.0, "files": dict(digests)}
         export.save(networks[name], run / "models", name, card)
         digests[name] = export.read_card(run / "models", name)["sha256"]
     return networks
@@ -63,9 +64,13 @@ def by_hand(networks: dict, path: Path) -> dict[str, np.ndarray]:
     return p | {"ensemble": networks["ensemble"].predict(joined, verbose=0)}
 
 
-def test_a_film_gets_one_answer_from_three_inputs_as_in_keras(made, recordings: Path) -> None:
+def test_a_film_gets_one_answer_from_three_inputs_as_in_keras(
+    made, trained: Trained, recordings: Path
+) -> None:
     run, networks = made
-    (reading,) = Predictor("ensemble", run=run)(recordings / "cry.mp4")
+    predictor = Predictor("ensemble", run=run)
+    (reading,) = predictor(recordings / "cry.mp4")
+    assert predictor.note == f"{trained.corpus.note}; frozen network: A, weights B"
     expected = by_hand(networks, recordings / "cry.mp4")
     np.testing.assert_allclose(
         list(reading.probabilities.values()), expected["ensemble"].mean(axis=0), atol=1e-4
