@@ -1,13 +1,8 @@
-"""The near miss that a mistake's one line names, and names that a terminal must not obey."""
+"""Names that a terminal must not obey."""
 
 import pytest
 
-from cryutils.errors import near_miss, printable
-
-
-def test_near_miss() -> None:
-    assert near_miss("tset_size", ["test_size", "seed"]) == " Did you mean test_size?"
-    assert near_miss("zzz", ["b", "a"]) == " Known: a, b."
+from cryutils.errors import printable
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sklearn.feature_selection import SelectKBest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cryutils import claims, evaluation
+from cryutils import evaluation
 from cryutils.datasets.corpus import Clip, Corpus
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import Split
@@ -104,19 +104,3 @@ def test_leaks_inflate_and_the_honest_recipe_does_not_where_labels_mean_nothing(
     assert abs(honest.mean() - 1 / 3) < 0.1
     with pytest.raises(InputError, match="Did you mean clips"):
         ladder.audit(voices(), ["clip"])
-
-
-def test_effects_are_read_from_the_interval_of_a_difference() -> None:
-    ends = {"windows": (0.2, 0.1, 0.3), "scaler": (0.0, -0.04, 0.05), "epochs": (0.0, -0.1, 0.1)}
-    claims.begin("10_test")
-    for name, (value, low, high) in ends.items():
-        about = dict(study="audit", condition=name, rival="honest", metric="balanced_accuracy")
-        interval = evaluation.Interval(value, low, high, 0.1, 40, 10)
-        claims.record(interval, split="random", data="synthetic", **about)
-    table = ladder.effects(claims.results())["synthetic infants"]
-    assert table.measured.to_dict() == {
-        "windows of one clip on both sides": "inflates",
-        "scaler fitted on everything": "harmless",
-        "epoch chosen on the test set": "not shown either way",
-    }
-    assert table.adds.iloc[0] == "+0.20 [+0.10, +0.30]" and table.expected.iloc[1] == "harmless"
