@@ -5,8 +5,6 @@ names the problem and the remedy), 130 stopped by Ctrl-C, 143 by SIGTERM. Each c
 heavy libraries that it needs, so that `--help` answers at once.
 """
 
-from __future__ import annotations
-
 import errno
 import io
 import json
@@ -21,6 +19,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryutils.claims.audit import Audit
-    from cryutils.datasets.archives import Dataset, Files
     from cryutils.datasets.corpus import Corpus
     from cryutils.inference.predict import Predictor
 
@@ -180,7 +179,7 @@ def report(share: bool, name: str | None) -> None:
     return None
 
 
-def _show(runs: dict[str, pd.DataFrame]) -> None:
+def _show(runs: "dict[str, pd.DataFrame]") -> None:
     """Print what the runs have measured, write their reports, and say where they are."""
     from cryutils.claims import tables
     from cryutils.course import report
@@ -200,28 +199,10 @@ def lab(arguments: tuple[str, ...]) -> None:
     Notebooks and solutions that DIR does not have are copied (default: the folder course).
     Those that you have changed stay as they are. Without JupyterLab, they are only copied.
     """
-    folder, options = "course", list(arguments)
+    folder, options, same = "course", list(arguments), []
     if options and not options[0].startswith("-"):
         folder = options.pop(0)
-    same = _copy_course(folder)
-    extras.require("jupyterlab", "lab", "JupyterLab")
-    jupyter = [sys.executable, "-m", "jupyter"]
-    # JupyterLab removes the sounds of a notebook that it does not trust.
-    subprocess.run([*jupyter, "trust", *same], check=False, stdout=subprocess.DEVNULL)
-    os.chdir(resolve(folder))
-    os.execv(sys.executable, [*jupyter, "lab", "00_start_here.ipynb", *options])
-
-
-@cryutils.command("notebooks", epilog="Example: cryutils notebooks course")
-@click.argument("folder", metavar="DIR")
-def copy_notebooks(folder: str) -> None:
-    """Copy the course to the folder DIR. What is there already stays as it is."""
-    _copy_course(folder)
-
-
-def _copy_course(folder: str) -> list[str]:
-    """Copy what a folder lacks of the course; return its notebooks that are as in the course."""
-    home, same = project_dir() / "notebooks", []
+    home = project_dir() / "notebooks"
     for source in (*home.glob("*.ipynb"), *home.glob("solutions/*.py")):
         copy = resolve(folder) / source.relative_to(home)
         if not copy.exists():
@@ -230,7 +211,12 @@ def _copy_course(folder: str) -> list[str]:
         if copy.suffix == ".ipynb" and copy.read_bytes() == source.read_bytes():
             same.append(str(copy))
     say(f"The course is in {folder}.")
-    return same
+    extras.require("jupyterlab", "lab", "JupyterLab")
+    jupyter = [sys.executable, "-m", "jupyter"]
+    # JupyterLab removes the sounds of a notebook that it does not trust.
+    subprocess.run([*jupyter, "trust", *same], check=False, stdout=subprocess.DEVNULL)
+    os.chdir(resolve(folder))
+    os.execv(sys.executable, [*jupyter, "lab", "00_start_here.ipynb", *options])
 
 
 @cryutils.command(epilog="Example: cryutils claims --run reference/judged")
@@ -297,7 +283,7 @@ def audit(source: str, permutations: int, distinct_infants: bool, **files: str |
     _print_audit(audits.audit(table, permutations=permutations))
 
 
-def _print_audit(result: Audit) -> None:
+def _print_audit(result: "Audit") -> None:
     """Print the parts of an audit as tables, in percent, each below its caption."""
     from cryutils.claims.tables import in_percent
 
@@ -330,7 +316,7 @@ def _print_audit(result: Audit) -> None:
 
 @cryutils.group(epilog="Example: cryutils data fetch donateacry")
 def data() -> None:
-    """List, fetch, check and describe the corpora."""
+    """List, fetch and describe the corpora."""
 
 
 @data.command("list", epilog="Example: cryutils data list")
@@ -347,36 +333,21 @@ def data_list() -> None:
 @data.command("fetch", epilog="Example: cryutils data fetch donateacry")
 @click.argument("name")
 def data_fetch(name: str) -> None:
-    """Download the corpus NAME into the cache, unless it is on this machine."""
-    dataset, files = _downloaded(name)
-    say(f"{dataset.title}: {files.fetch()}")
-    say(f"Licence: {dataset.licence}")
-    say(f"Cite: {dataset.citation}")
-
-
-@data.command("check", epilog="Example: cryutils data check donateacry")
-@click.argument("name")
-def data_check(name: str) -> None:
-    """Compare every file of the corpus NAME with its SHA-256 checksum."""
-    _, files = _downloaded(name)
-    folder = files.fetch()
-    wrong = files.check(folder)
-    for file, what in wrong.items():
-        say(f"{folder / file}: {what}", err=True)
-    say(f"{len(files.registry()) - len(wrong)} files are right, {len(wrong)} wrong or missing.")
-    if wrong:
-        say(f"Remove these and run `cryutils data fetch {name}`.", err=True)
-        raise SystemExit(1)
-
-
-def _downloaded(name: str) -> tuple[Dataset, Files]:
-    """Return a corpus of recordings and its files. Raises InputError if there are none."""
+    """Download the corpus NAME, unless it is on this machine, and check each file's SHA-256 digest."""
     dataset = registry.find(name)
     if dataset is None:
         raise InputError(f"no corpus {name!r}.{near_miss(name, registry.DATASETS)}")
     if dataset.files is None:
         raise InputError(f"{name}: it is generated when it is used; nothing to fetch or check.")
-    return dataset, dataset.files
+    folder = dataset.files.fetch()
+    for line in (f"{dataset.title}: {folder}", f"Licence: {dataset.licence}", f"Cite: {dataset.citation}"):
+        say(line)
+    wrong = dataset.files.check(folder)
+    for file, what in wrong.items():
+        say(f"{folder / file}: {what}", err=True)
+    if wrong:
+        say(f"Remove these files and run `cryutils data fetch {name}` again.", err=True)
+        raise SystemExit(1)
 
 
 @data.command("describe", epilog="Example: cryutils data describe donateacry --problems")
@@ -423,7 +394,7 @@ def _list(problems: Iterable[Any]) -> None:
         say(f"{problem.kind}  {problem.item}: {problem.what}")
 
 
-def _problems(corpus: Corpus, name: str) -> str:
+def _problems(corpus: "Corpus", name: str) -> str:
     """Return a line with the number of problems of each kind, and the command that lists them."""
     counts = corpus.problems().kind.value_counts()
     kinds = (f"{n} {kind}" + "s" * (kind == "contradiction" and n > 1) for kind, n in counts.items())
@@ -463,7 +434,7 @@ def predict(
     """
     from tqdm import tqdm
 
-    from cryutils.inference.annotate import annotate as draw
+    from cryutils.inference import annotate as annotation
     from cryutils.inference.predict import Predictor
 
     if as_json and as_csv:
@@ -471,6 +442,8 @@ def predict(
     names = [path for name in files for path in _recordings(name)]
     if annotate and len(names) > 1:
         raise InputError(f"--annotate {annotate}: give one film.")
+    if annotate:
+        annotation.check(resolve(names[0]), resolve(annotate))
     predictor = Predictor(model, run=run)
     about = f"Models: {predictor.run.name}, trained on {predictor.note}."
     if not predictor.system.answering(synthetic=False).parts:
@@ -491,7 +464,8 @@ def predict(
             if not (as_json or as_csv or message):
                 say(_line(rows[-1]))
         if annotate and not message:
-            say(f"{draw(resolve(name), resolve(annotate), readings)}: written.", err=True)
+            target = annotation.annotate(resolve(name), resolve(annotate), readings)
+            say(f"{target}: written.", err=True)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif as_csv:
@@ -522,13 +496,14 @@ def _recordings(name: str) -> Iterator[str]:
         raise InputError(f"{name}: no recording in this directory; {_TYPES}.")
 
 
-def _row(name: str, reading: Reading, predictor: Predictor) -> dict[str, Any]:
+def _row(name: str, reading: Reading, predictor: "Predictor") -> dict[str, Any]:
     """Return an answer to a file as JSON types."""
     used, start = reading.used, reading.start
     joint = predictor.system.joint
     is_joined = joint is not None and [*reading.submodels] == list(joint.input.parts)
     names = reading.submodels if used in ("audio", "image") and not is_joined else ()
     answering = [part for part in predictor.system.parts if part.name in names]
+    by_face = [(round(at, 2), max(p, key=lambda state: p[state])) for at, p in reading.frames]
     return {
         "file": name,
         "start_s": start,
@@ -541,21 +516,12 @@ def _row(name: str, reading: Reading, predictor: Predictor) -> dict[str, Any]:
         "model": "+".join(part.name for part in answering) or predictor.model,
         "data": ", ".join(dict.fromkeys(part.data for part in answering)) or predictor.data,
         "submodels": {name: _rounded(p) for name, p in reading.submodels.items()},
-        "face_over_time": [(round(at, 2), state) for at, state in _changes(reading)],
+        "face_over_time": [next(same) for _, same in groupby(by_face, itemgetter(1))],
     }
 
 
 def _rounded(probabilities: Mapping[str, float]) -> dict[str, float]:
     return {state: round(p, 4) for state, p in probabilities.items()}
-
-
-def _changes(reading: Reading) -> Iterator[tuple[float, str]]:
-    """Yield when the state by the face changes, and to what, as a rolling average."""
-    before = ""
-    for at, p in reading.frames:
-        if (state := max(p, key=lambda name: p[name])) != before:
-            yield at, state
-        before = state
 
 
 def _line(row: dict[str, Any]) -> str:
