@@ -9,8 +9,6 @@ measurement on them is *in simulation*.
 published figure, the scores under each split and the score of the most common class side by side.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -72,7 +70,7 @@ class Judgement(NamedTuple):
     trainings: float = nan
     against: float = nan
 
-    def say(self, verdict: Verdict, reason: str) -> Judgement:
+    def say(self, verdict: Verdict, reason: str) -> "Judgement":
         """Return another verdict on the same measurement."""
         return self._replace(verdict=verdict, reason=reason)
 

@@ -4,8 +4,6 @@ Cells of the notebook with the tag `report` come first, those with the tag `appe
 its code and text about the course's recordings are left out.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Used in notebooks 04_cry2, 05_image, 06_full, 11_robustness and 13_live_and_deployment.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path

@@ -5,8 +5,6 @@ MFCC feature, STFT feature, and face images"). `data/unstated.csv` lists what th
 answer to a recording is the mean over its windows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -70,7 +68,7 @@ class Streams:
             return None
         return by_clip(self.frames, self.frame_window, len(self))
 
-    def of_states(self, states: Sequence[str]) -> Streams:
+    def of_states(self, states: Sequence[str]) -> "Streams":
         """Return the windows of the clips with these states."""
         clips = np.flatnonzero(np.isin(self.corpus.labels, states))
         inside = np.isin(self.clip, clips)
