@@ -52,7 +52,8 @@ def stored() -> pd.DataFrame:
     parts += [claims.split_gaps(f"reference/{run}") for run in split_by_both]
     gate = pd.read_csv(REFERENCE / "gate_comparison.csv")
     ends = {"difference": "value", "difference_low": "low", "difference_high": "high"}
-    parts += [gate[list(ends)].rename(columns=ends), _differences(), _by_gap(), _pooled(), _surveyed()]
+    parts += [gate[list(ends)].rename(columns=ends), _differences(), _by_gap(), _pooled()]
+    parts += [_surveyed(), _background()]
     rates = pd.read_csv(REFERENCE / "gate.csv")
     parts += [rates[["value", "low", "high"]], rates[list(ends)].rename(columns=ends)]
     example = audit.audit(audit.read(EXAMPLE), permutations=19)  # of docs/audit.md
@@ -113,6 +114,16 @@ def _surveyed() -> pd.DataFrame:
             shares = [binomtest(int(n), len(part)) for n in part[column].value_counts()]
             rows += [(s.statistic, *s.proportion_ci(method="exact")) for s in shares]
     return pd.DataFrame(rows, columns=["value", "low", "high"])
+
+
+def _background() -> pd.DataFrame:
+    """Return the score from the background of the benchmark's phone or home, and what the cry adds."""
+    free = "task == 'infant' and feature == 'mfcc' and model == 'linear' and split == 'leak_free'"
+    whole = pd.read_parquet(REFERENCE / "benchmarks" / "donateacry_predictions.parquet").query(free)
+    quiet = audit.read(ROOT / "data" / "benchmark" / "answers" / "background-linear" / "infant.parquet")
+    quiet = quiet[quiet.split == "leak_free"]
+    rows = [evaluation.difference(whole.astype({"repeat": int, "fold": int}), quiet).row()]
+    return pd.concat([evaluation.score(quiet, "balanced_accuracy"), pd.DataFrame(rows)])
 
 
 def _pooled() -> pd.DataFrame:

@@ -139,7 +139,7 @@ def benchmark_table() -> pd.DataFrame:
     table["text"] = in_percents(table)
     table = pivot(table, ["condition", "feature"], "split")[[*HEADS]].rename(columns=HEADS)
     table = table.reindex(pd.MultiIndex.from_product([benchmark.TASKS, methods().index])).dropna()
-    return table.rename_axis(index=["task", "method"])
+    return table.rename_axis(index=["task", "method"]).rename({"infant": "phone or home"}, level="task")
 
 
 def beyond() -> pd.DataFrame:

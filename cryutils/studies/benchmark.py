@@ -1,8 +1,8 @@
 """Fixed folds of cries for four tasks.
 
 Used in notebooks 12_beyond_the_papers, 14_scoreboard and appendix_faces. Each task has folds of
-clips divided at random and leak-free folds, of the same clips. `docs/benchmark.md` says how to
-answer on them.
+clips divided at random and folds that keep infants whole (for the task `infant`: sessions), of the
+same clips. `docs/benchmark.md` says how to answer on them.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,8 @@ def divide(corpus: Corpus) -> pd.DataFrame:
 
     Columns: task, clip, infant, truth, and for each split the fold that tests the clip in each
     repeat, a text of digits such as "03124": `random`, and `leak_free`, which keeps infants whole.
-    For the task `infant`, `leak_free` divides the infant's sessions in two, and `random` its clips.
+    For the task `infant`, `leak_free` divides the infant's sessions in two, and `random` its clips:
+    the same phone and home are on both sides, so there `leak_free` is only the column's name.
     Raises InputError if the corpus allows no task.
     """
     clips = corpus.frame().drop(columns="reason").rename(columns={"id": "clip", "label": "reason"})
