@@ -105,7 +105,7 @@ def other_package() -> None:
 
 
 def hide_folders() -> None:
-    runner.writable = lambda _: False  # type: ignore[assignment]
+    runner.paths.writable = lambda _: False  # type: ignore[assignment]
 
 
 @pytest.fixture
