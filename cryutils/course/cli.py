@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryutils.claims.audit import Audit
+    from cryutils.datasets.archives import Dataset, Files
     from cryutils.datasets.corpus import Corpus
     from cryutils.inference.predict import Predictor
 
@@ -199,10 +200,28 @@ def lab(arguments: tuple[str, ...]) -> None:
     Notebooks and solutions that DIR does not have are copied (default: the folder course).
     Those that you have changed stay as they are. Without JupyterLab, they are only copied.
     """
-    folder, options, same = "course", list(arguments), []
+    folder, options = "course", list(arguments)
     if options and not options[0].startswith("-"):
         folder = options.pop(0)
-    home = project_dir() / "notebooks"
+    same = _copy_course(folder)
+    extras.require("jupyterlab", "lab", "JupyterLab")
+    jupyter = [sys.executable, "-m", "jupyter"]
+    # JupyterLab removes the sounds of a notebook that it does not trust.
+    subprocess.run([*jupyter, "trust", *same], check=False, stdout=subprocess.DEVNULL)
+    os.chdir(resolve(folder))
+    os.execv(sys.executable, [*jupyter, "lab", "00_start_here.ipynb", *options])
+
+
+@cryutils.command("notebooks", epilog="Example: cryutils notebooks course")
+@click.argument("folder", metavar="DIR")
+def copy_notebooks(folder: str) -> None:
+    """Copy the course to the folder DIR. What is there already stays as it is."""
+    _copy_course(folder)
+
+
+def _copy_course(folder: str) -> list[str]:
+    """Copy what a folder lacks of the course; return its notebooks that are as in the course."""
+    home, same = project_dir() / "notebooks", []
     for source in (*home.glob("*.ipynb"), *home.glob("solutions/*.py")):
         copy = resolve(folder) / source.relative_to(home)
         if not copy.exists():
@@ -211,12 +230,7 @@ def lab(arguments: tuple[str, ...]) -> None:
         if copy.suffix == ".ipynb" and copy.read_bytes() == source.read_bytes():
             same.append(str(copy))
     say(f"The course is in {folder}.")
-    extras.require("jupyterlab", "lab", "JupyterLab")
-    jupyter = [sys.executable, "-m", "jupyter"]
-    # JupyterLab removes the sounds of a notebook that it does not trust.
-    subprocess.run([*jupyter, "trust", *same], check=False, stdout=subprocess.DEVNULL)
-    os.chdir(resolve(folder))
-    os.execv(sys.executable, [*jupyter, "lab", "00_start_here.ipynb", *options])
+    return same
 
 
 @cryutils.command(epilog="Example: cryutils claims --run reference/judged")
@@ -316,7 +330,7 @@ def _print_audit(result: "Audit") -> None:
 
 @cryutils.group(epilog="Example: cryutils data fetch donateacry")
 def data() -> None:
-    """List, fetch and describe the corpora."""
+    """List, fetch, check and describe the corpora."""
 
 
 @data.command("list", epilog="Example: cryutils data list")
@@ -333,21 +347,39 @@ def data_list() -> None:
 @data.command("fetch", epilog="Example: cryutils data fetch donateacry")
 @click.argument("name")
 def data_fetch(name: str) -> None:
-    """Download the corpus NAME, unless it is on this machine, and check each file's SHA-256 digest."""
+    """Download the corpus NAME into the cache, unless it is on this machine."""
+    dataset, files = _downloaded(name)
+    for line in (
+        f"{dataset.title}: {files.fetch()}",
+        f"Licence: {dataset.licence}",
+        f"Cite: {dataset.citation}",
+    ):
+        say(line)
+
+
+@data.command("check", epilog="Example: cryutils data check donateacry")
+@click.argument("name")
+def data_check(name: str) -> None:
+    """Compare every file of the corpus NAME with its SHA-256 checksum."""
+    _, files = _downloaded(name)
+    folder = files.fetch()
+    wrong = files.check(folder)
+    for file, what in wrong.items():
+        say(f"{folder / file}: {what}", err=True)
+    say(f"{len(files.registry()) - len(wrong)} files are right, {len(wrong)} wrong or missing.")
+    if wrong:
+        say(f"Remove these and run `cryutils data fetch {name}`.", err=True)
+        raise SystemExit(1)
+
+
+def _downloaded(name: str) -> "tuple[Dataset, Files]":
+    """Return a corpus of recordings and its files. Raises InputError if there are none."""
     dataset = registry.find(name)
     if dataset is None:
         raise InputError(f"no corpus {name!r}.{near_miss(name, registry.DATASETS)}")
     if dataset.files is None:
         raise InputError(f"{name}: it is generated when it is used; nothing to fetch or check.")
-    folder = dataset.files.fetch()
-    for line in (f"{dataset.title}: {folder}", f"Licence: {dataset.licence}", f"Cite: {dataset.citation}"):
-        say(line)
-    wrong = dataset.files.check(folder)
-    for file, what in wrong.items():
-        say(f"{folder / file}: {what}", err=True)
-    if wrong:
-        say(f"Remove these files and run `cryutils data fetch {name}` again.", err=True)
-        raise SystemExit(1)
+    return dataset, dataset.files
 
 
 @data.command("describe", epilog="Example: cryutils data describe donateacry --problems")

@@ -226,10 +226,12 @@ def test_an_audit_compares_the_training_infants_if_given(command: Command) -> No
     assert " 45 " in out and "of the device alone" in out
 
 
-def test_the_report_shows_the_stored_runs(command: Command) -> None:
+def test_the_report_shows_the_stored_runs_and_what_is_generated_has_no_checksums(command: Command) -> None:
     assert "Paper A, Table 2" in success(command("report"))
     code, _, err = command("report", "--share")
     assert code == 2 and "cryutils run" in err, "there is no run to share"
+    code, _, err = command("data", "check", "synthetic")
+    assert code == 2 and "synthetic" in err
 
 
 def test_lab_opens_the_missing_notebooks_as_trusted_ones(
