@@ -78,7 +78,7 @@ def test_notebooks_07_and_09_run_with_a_file_of_weights(weights, command: Comman
     assert {"p_value", "accuracy"} <= set(results[results.study == "frozen_vs_finetuned"].metric)
     assert "(trial)" in out  # the scoreboard names the run
     executed = (apart / "outputs" / "trial" / "notebooks" / "09_ensemble.ipynb").read_text()
-    assert "ResNet-50, ImageNet" in executed
+    assert "frozen network: ResNet50, ImageNet" in executed
 
 
 def test_without_imagenets_weights_the_small_network_is_chosen(monkeypatch) -> None:
