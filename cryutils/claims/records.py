@@ -459,7 +459,7 @@ def states(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def origin(run: str | Path) -> dict[str, Any]:
-    """Return what made a run: notebooks (their number), minutes of all together, commit, seed.
+    """Return a run's seed, number of notebooks, minutes of all together, and commit.
 
     run: as in `load_results`. commit: the first digits of the clone's, or the version of `cryutils`;
     several if notebooks were run at different times.

@@ -14,7 +14,7 @@ from typing import Any
 from cryutils._io.paths import keras_home, scratch_dir
 
 # What a page on other recordings has in place of the course's text and stored results.
-TEXT = "*The course's text speaks of {} here.*"
+TEXT = "*The course's text about {} is left out here.*"
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def write(run: Path, *, share: bool = False) -> Path:
         [cell for cell in notebook.cells if tag in cell.metadata.get("tags", ())]
         for tag in ("report", "appendix")
     )
-    title = new_markdown_cell(f"# Report of the run {run.name}\n\nNo medical device.")
+    title = new_markdown_cell(f"# Report of the run {run.name}\n\nThis is not a medical device.")
     notebook.cells = [title, *first, new_markdown_cell("# Appendix"), *last]
     for cell in notebook.cells:
         cell.source = re.sub(r"^(#+) \d+ · ", r"\1 ", cell.source)
@@ -48,7 +48,8 @@ def write(run: Path, *, share: bool = False) -> Path:
         )
     page = run / (f"{run.name}.html" if share else "report.html")
     if share and (size := len(text.encode()) / 1e6) > _LARGEST_MB:
-        raise InputError(f"{run}: its report has {size:.1f} MB; make the figures of its notebook 14 smaller.")
+        what = f"its report is {size:.1f} MB, more than {_LARGEST_MB}"
+        raise InputError(f"{run}: {what}; make the figures of its notebook 14 smaller.")
     with writing(page) as part:
         part.write_text(text, encoding="utf-8")
     return page
