@@ -147,7 +147,8 @@ class Cluster:
 
     def map(self, function: Callable[..., R], items: Iterable[T], shared: Any) -> Iterator[R]:
         """Yield `function(*shared, item)` in order. `shared` is sent to each worker once."""
-        (sent,) = self._client.scatter([shared], broadcast=True)
+        # Without a hash as its key: an equal one of the call before may be about to be deleted.
+        (sent,) = self._client.scatter([shared], broadcast=True, hash=False)
         for future in [self.submit(_in_worker, function, sent, item) for item in items]:
             while not wait([future], timeout=_LOOK_S).done:
                 if line := self.watch():
