@@ -349,12 +349,9 @@ def data_list() -> None:
 def data_fetch(name: str) -> None:
     """Download the corpus NAME into the cache, unless it is on this machine."""
     dataset, files = _downloaded(name)
-    for line in (
-        f"{dataset.title}: {files.fetch()}",
-        f"Licence: {dataset.licence}",
-        f"Cite: {dataset.citation}",
-    ):
-        say(line)
+    say(f"{dataset.title}: {files.fetch()}")
+    say(f"Licence: {dataset.licence}")
+    say(f"Cite: {dataset.citation}")
 
 
 @data.command("check", epilog="Example: cryutils data check donateacry")

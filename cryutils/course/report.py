@@ -43,9 +43,8 @@ def write(run: Path, *, share: bool = False) -> Path:
         text = re.sub(r"<(audio|video).*?</\1>", "", text, flags=re.DOTALL)
         text = re.sub(r'<a href="(?!https?:|#)[^"]*"[^>]*>(.*?)</a>', r"\1", text, flags=re.DOTALL)
     else:
-        text = re.sub(r'(<a href=")(\w+\.ipynb)', r"\1notebooks/\2", text).replace(
-            '"../docs/', '"../../docs/'
-        )
+        text = re.sub(r'(<a href=")(\w+\.ipynb)', r"\1notebooks/\2", text)
+        text = text.replace('"../docs/', '"../../docs/')
     page = run / (f"{run.name}.html" if share else "report.html")
     if share and (size := len(text.encode()) / 1e6) > _LARGEST_MB:
         what = f"its report is {size:.1f} MB, more than {_LARGEST_MB}"
