@@ -86,7 +86,7 @@ def _assigned(_context: object, _option: object, texts: Sequence[str]) -> dict[s
 @click.option(
     "--profile",
     default="quick",
-    help="quick, own, real, uploads, corvin, judged, simulated, imagenet or paper.",
+    help="quick, own, real, uploads, crying, corvin, judged, simulated, imagenet or paper.",
 )
 @click.option("-p", "values", multiple=True, metavar="KEY=VALUE", callback=_assigned, help=_VALUE)
 @click.option("--jobs", "processes", type=click.IntRange(1), metavar="N", help="Notebooks to run at once.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cryutils._io.paths import project_dir
+from cryutils.datasets import folder
 from cryutils.datasets.archives import Dataset, Files
 from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
 from cryutils.errors import InputError
@@ -135,4 +136,24 @@ UPLOADS = replace(
         archive_folder=f"{COMMIT}/",
         folders={f"donateacry-{name}-upload-bucket": name for name in ("android", "ios")},
     ),
+)
+
+
+def load_crying() -> Corpus:
+    """Return the original uploads in which the cry gate finds crying, by `data/crying.csv`.
+
+    About half of the uploads have none. Raises InputError if they can't be downloaded or read.
+    """
+    assert UPLOADS.files is not None
+    with (project_dir() / "data" / "crying.csv").open(newline="", encoding="utf-8") as lines:
+        crying = {row["file"] for row in csv.DictReader(lines) if float(row["crying_s"])}
+    corpus = folder.load(UPLOADS.files.fetch(), parse_name, UPLOADS).where(lambda clip: clip.id in crying)
+    return replace(corpus, name="donateacry-crying", note=f"{CRYING.title} (real recordings)")
+
+
+CRYING = replace(
+    UPLOADS,
+    title="DonateACry's uploads with crying",
+    contents="the part of `donateacry-uploads` in which the cry gate finds crying",
+    load=load_crying,
 )

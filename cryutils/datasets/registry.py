@@ -20,6 +20,7 @@ DATASETS = {
     "synthetic": "cryutils.datasets.synthetic.generator:DATASET",
     "donateacry": "cryutils.datasets.donateacry:DATASET",
     "donateacry-uploads": "cryutils.datasets.donateacry:UPLOADS",
+    "donateacry-crying": "cryutils.datasets.donateacry:CRYING",
     "corvin2024": "cryutils.datasets.corvin:DATASET",
 }
 
