@@ -55,8 +55,8 @@ NAMES = [pytest.param(n, marks=large) if n in UPLOADS else n for n in registry.D
 @pytest.fixture(scope="module", params=[*NAMES, "own", "own.csv"])
 def name(request: pytest.FixtureRequest, home: Path) -> str:
     dataset = registry.find(request.param)
-    if dataset and dataset.files and not (REAL / request.param).is_dir():
-        pytest.skip(f"CRYUTILS_DATA_DIR has no {request.param}/")
+    if dataset and dataset.files and not (REAL / dataset.files.name).is_dir():
+        pytest.skip(f"CRYUTILS_DATA_DIR has no {dataset.files.name}/")
     return str(request.param)
 
 
