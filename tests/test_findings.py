@@ -40,7 +40,7 @@ NUMBER = r"[+\-−]?\d+(?:\.\d+)?"
 SCORE = re.compile(rf"(?<!\w)({NUMBER})[^\[\]\d(,;:.]{{0,60}}\[({NUMBER}), ({NUMBER})\]")
 # Of runs that are no longer stored, and named as such.
 EARLIER = {"0.613"}
-EARLIER_SCORES = [("43", "28", "58"), ("8", "2", "14")]
+EARLIER_SCORES = [("43", "28", "58"), ("8", "2", "14"), ("63", "48", "76"), ("74", "66", "80")]
 P_VALUE = re.compile(r"p = (0\.\d+)")
 
 

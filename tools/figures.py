@@ -22,7 +22,7 @@ from cryutils._io.paths import project_dir, writing
 from cryutils.claims import audit, tables
 from cryutils.claims.tables import COMMONEST, in_percent
 from cryutils.models.gate import STEP_S, reference
-from cryutils.studies import benchmark
+from cryutils.studies import background, benchmark
 from cryutils.studies.ladder import MISTAKES
 from cryutils.words import BASELINES, IDEAS, SPLITS
 
@@ -150,14 +150,29 @@ def beyond() -> pd.DataFrame:
     return in_order(pivot(rows, "feature", "condition"), ideas, benchmark.TASKS).rename_axis("idea")
 
 
-def corvin(study: str, column: str) -> pd.DataFrame:
-    """Return balanced accuracies for pain or discomfort, a row for each value of a column."""
-    rows = claims.load_results("reference/corvin", study=study, metric="balanced_accuracy", rival="")
-    gaps = claims.split_gaps("reference/corvin", study=study).assign(split="gap")
+def corvin() -> pd.DataFrame:
+    """Return balanced accuracies for pain or discomfort, a row for each model."""
+    asked = {"study": "pain_or_discomfort"}
+    rows = claims.load_results("reference/corvin", metric="balanced_accuracy", rival="", **asked)
+    gaps = claims.split_gaps("reference/corvin", **asked).assign(split="gap")
     texts = [rows.assign(text=in_percents(rows)), gaps.assign(text=in_points(gaps))]
-    words = PAIN_MODELS if column == "model" else {p: p.replace("_", " ") for p in rows.condition.unique()}
-    table = in_order(pivot(pd.concat(texts), column, "split"), words, HEADS)
-    return table.rename_axis(column.replace("condition", "part"))
+    return in_order(pivot(pd.concat(texts), "model", "split"), PAIN_MODELS, HEADS).rename_axis("model")
+
+
+def places(run: str = "corvin", data: str = "corvin2024") -> pd.DataFrame:
+    """Return what parts of the recordings score, leak-free."""
+    rows = claims.load_results(
+        f"reference/{run}", study="cry_or_place", split="leak_free", rival="", data=data
+    )
+    return rows[rows.condition.isin(background.PARTS) & (rows.feature != "infant_left_out")]
+
+
+def donateacry_places() -> pd.DataFrame:
+    """Return what parts of DonateACry's recordings score in the benchmark's tasks, a row for each part."""
+    rows = places("judged", "donateacry")
+    rows["text"] = in_percents(rows)
+    tasks = {name: "phone or home" if name == "infant" else name for name in benchmark.TASKS}
+    return in_order(pivot(rows, "condition", "feature"), background.PARTS, tasks).rename_axis("part")
 
 
 def gate() -> pd.DataFrame:
@@ -182,8 +197,9 @@ TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
         "scores": lambda: every_score(scores()),
         "uploads": lambda: every_score(scores("donateacry-uploads").query("table == @tables.TABLE3")),
         "leaks": leaks,
-        "corvin": lambda: corvin("pain_or_discomfort", "model"),
-        "parts": lambda: corvin("cry_or_place", "condition"),
+        "corvin": corvin,
+        "parts": lambda: audit.parts_in_words(places()),
+        "places": donateacry_places,
         "beyond": beyond,
         "gate": gate,
     },

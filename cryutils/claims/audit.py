@@ -1,6 +1,7 @@
 """An audit of any program's table of predictions: what a printed score of infant cries is worth.
 
-`read` checks a table, `of_corpus` makes one from recordings, `audit` measures.
+`read` checks a table, `of_corpus` makes one from recordings, `audit` measures; `of_parts` asks for the
+room and the cry.
 """
 
 import unicodedata
@@ -15,7 +16,7 @@ import pandas as pd
 from cryutils import audio, evaluation
 from cryutils._io.parallel import thread_map
 from cryutils._io.spreadsheet import cells, refuse
-from cryutils.claims.tables import METRICS, MODEL, split_gaps
+from cryutils.claims.tables import METRICS, MODEL, in_percent, split_gaps
 from cryutils.datasets.corpus import Corpus
 from cryutils.datasets.names import first_spellings, name_key
 from cryutils.errors import InputError
@@ -194,12 +195,9 @@ def of_corpus(corpus: Corpus) -> pd.DataFrame:
     """
     from cryutils.studies.ladder import vectors  # which loads scikit-learn
 
-    divisions, notes = {}, []
-    sizes = corpus.frame().groupby("label").infant.agg(["size", "nunique"])
-    rare = sizes.index[(sizes < [_FOLDS, 2]).any(axis=1)]
-    if len(sizes) - len(rare) > 1:
-        corpus = corpus.where(lambda clip: clip.label not in rare)
-        notes = [f"Left out: {x!r}; a class needs {_FOLDS} clips and two infants." for x in rare]
+    corpus, rare = _large_classes(corpus)
+    notes = [f"Left out: {x!r}; a class needs {_FOLDS} clips and two infants." for x in rare]
+    divisions = {}
     for split in (Split.RANDOM, Split.LEAK_FREE):
         try:
             divisions[split] = split.k_folds(corpus, n_splits=_FOLDS, repeats=5, seed=0)
@@ -220,6 +218,43 @@ def of_corpus(corpus: Corpus) -> pd.DataFrame:
     table = table.assign(model="logistic regression", device=table["clip"].map(devices))
     table.attrs["notes"] = notes
     return table
+
+
+def of_parts(corpus: Corpus) -> pd.DataFrame:
+    """Return the scores of parts of a corpus' recordings, columns as in `studies.background.scores`.
+
+    Classes are left out as in `of_corpus`. Raises InputError if the clips allow no five leak-free folds.
+    """
+    from cryutils.studies import background  # which loads scikit-learn
+
+    corpus, sr = _large_classes(corpus)[0], 8000
+    try:
+        folds = Split.LEAK_FREE.k_folds(corpus, n_splits=_FOLDS, repeats=5, seed=0)
+    except InputError as error:
+        reason = str(error).partition(";")[0]
+        raise InputError(f"--background: {reason}; add recordings, or leave out --background.") from None
+    numbers = background.parts(audio.signals(corpus, sr=sr), sr=sr)
+    return background.scores(background.answers(corpus, numbers, folds=folds))
+
+
+def parts_in_words(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return `studies.background.scores` in percent, a row for each part, a column for each metric."""
+    from cryutils.studies.background import PARTS
+
+    heads = {"balanced_accuracy": "balanced accuracy", "paired": "pairs", "matched": "matched pairs"}
+    texts = [in_percent(*row) for row in scores[["value", "low", "high"]].to_numpy()]
+    table = scores.assign(text=texts).pivot(index="condition", columns="metric", values="text").fillna("–")
+    table = table.reindex(index=list(PARTS), columns=[name for name in heads if name in table])
+    return table.rename(index=PARTS, columns=heads).rename_axis(index="part", columns=None)
+
+
+def _large_classes(corpus: Corpus) -> tuple[Corpus, list[str]]:
+    """Return the clips of classes that are large enough, if there are two, and the other classes."""
+    sizes = corpus.frame().groupby("label").infant.agg(["size", "nunique"])
+    rare = [*sizes.index[(sizes < [_FOLDS, 2]).any(axis=1)]]
+    if len(sizes) - len(rare) < 2:
+        return corpus, []
+    return corpus.where(lambda clip: clip.label not in rare), rare
 
 
 def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:

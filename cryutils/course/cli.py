@@ -264,7 +264,10 @@ def claims(run: str | None, as_json: bool) -> None:
 @click.option("--folds", metavar="CSV", help="Refuse answers that were not made on these fixed folds.")
 @click.option("--train-infants", metavar="TABLE", help="Infants (column infant) that trained the model.")
 @click.option("--distinct-infants", is_flag=True, help="Keep names apart that differ by case, spaces or _.")
-def audit(source: str, permutations: int, distinct_infants: bool, **files: str | None) -> None:
+@click.option("--background", is_flag=True, help="Also score the room and the voice of recordings.")
+def audit(
+    source: str, permutations: int, distinct_infants: bool, background: bool, **files: str | None
+) -> None:
     """Measure what predictions or recordings can show.
 
     TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
@@ -275,6 +278,7 @@ def audit(source: str, permutations: int, distinct_infants: bool, **files: str |
     \b
     Examples:
       cryutils audit donateacry
+      cryutils audit corvin2024 --background
       cryutils audit answers.csv --folds data/benchmark/donateacry.csv
     """
     from cryutils.claims import audit as audits
@@ -282,7 +286,10 @@ def audit(source: str, permutations: int, distinct_infants: bool, **files: str |
 
     path = resolve(source)
     others = {name: resolve(file) for name, file in files.items() if file}
+    parts = None
     if path.is_file() and not manifest.is_manifest(path):
+        if background:
+            raise InputError(f"{source}: --background needs recordings: give a folder, manifest or corpus.")
         training = others.get("train_infants")
         table = audits.read(path, training, distinct_infants=distinct_infants)
         if "folds" in others:
@@ -294,7 +301,10 @@ def audit(source: str, permutations: int, distinct_infants: bool, **files: str |
         corpus = registry.load(source)
         table = audits.of_corpus(corpus)
         table.attrs["notes"].append(_problems(corpus, source))
+        parts = audits.of_parts(corpus) if background else None
     _print_audit(audits.audit(table, permutations=permutations))
+    if parts is not None:
+        _print_parts(audits.parts_in_words(parts))
 
 
 def _print_audit(result: "Audit") -> None:
@@ -326,6 +336,19 @@ def _print_audit(result: "Audit") -> None:
         say(note)
     if gaps.empty:
         say("No model has different answers to the same clips with both splits.")
+
+
+def _print_parts(table: "pd.DataFrame") -> None:
+    """Print what parts of the recordings score."""
+    caption = (
+        "Parts of the recordings, by an SVM, leak-free, in percent (docs/audit.md). Pairs: of an infant's"
+        " recordings with different labels, those ranked right; 50 by guessing. Matched pairs: those that"
+        " the room hardly ranks."
+    )
+    for line in ["", *textwrap.wrap(caption), *table.reset_index().to_string(index=False).splitlines()]:
+        say(line)
+    if "pairs" not in table:
+        say("No pairs: fewer than two infants have recordings with different labels.")
 
 
 @cryutils.group(epilog="Example: cryutils data fetch donateacry")

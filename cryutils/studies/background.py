@@ -98,6 +98,9 @@ def pitch(x: Array, *, sr: int) -> tuple[Array, Array]:
 
     windowed = (rows - rows.mean(axis=1, keepdims=True)) * hann
     periodicity = autocorrelation(windowed) / autocorrelation(hann)
+    rises = np.diff(periodicity) > 0
+    is_peak = np.pad(rises[:, :-1] & ~rises[:, 1:], ((0, 0), (1, 1)))
+    periodicity[~is_peak] = -1
     best = (periodicity - _OCTAVE_COST * octaves).argmax(axis=1)
     strength = np.take_along_axis(periodicity, best[:, None], 1)[:, 0]
     return hz[best].astype(np.float32), strength.astype(np.float32)

@@ -268,6 +268,8 @@ def test_a_split_or_class_without_folds_is_named_and_the_rest_tested(
     assert word in note and "fewer" not in note
     with pytest.raises(InputError, match="2 infants"):
         audits.of_corpus(corpus([*"ab"], [*"12"]))
+    with pytest.raises(InputError, match="2 infants for 5 folds; add recordings"):
+        audits.of_parts(corpus([*"ab"], [*"12"]))
 
 
 BENCHMARK = Path(__file__).parents[2] / "data" / "benchmark"

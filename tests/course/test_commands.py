@@ -103,6 +103,7 @@ def test_each_help_has_its_own_example(names: tuple[str, ...], command: Command)
         ("claims --run quik", "no run 'quik'"),
         ("audit nowhere.csv", "nowhere.csv: no such f"),
         ("audit empty --distinct-infants", "need a table of predictions"),
+        (f"audit {EXAMPLE} --background", "give a folder, manifest or corpus"),
         ("predict nowhere.mp4 --annotate a.mp4", "nowhere.mp4: no such file."),  # before a model opens
         ("users add demo", "demo: a user of this name exists"),
         ("log show Mai", "no infant 'Mai'. Did you mean Mia?"),
@@ -214,8 +215,9 @@ def test_an_audit_of_a_folder_counts_its_problems(command: Command, apart: Path)
         folder = apart / "own" / ("hungry", "tired")[k % 2] / f"infant{k}"
         folder.mkdir(parents=True)
         soundfile.write(folder / "1.wav", 0.1 * rng.normal(size=8000), 8000)
-    out = success(command("audit", "own", "--permutations", "19"))
+    out = success(command("audit", "own", "--permutations", "19", "--background"))
     assert "Problems: none." in out
+    assert "whole recording" in out and "No pairs" in out and "matched" not in out.splitlines()[-8]
 
 
 def test_an_audit_compares_the_training_infants_if_given(command: Command) -> None:

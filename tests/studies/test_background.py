@@ -1,6 +1,7 @@
 """The cry or the room: numbers of sounds that are known, and corpora in which the label is in one of both."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from made_corpus import corpus
 from scipy.signal import fftconvolve, lfilter
 
-from cryutils import evaluation
+from cryutils import claims
 from cryutils.studies import background
 
 SR = 8000
@@ -45,7 +46,8 @@ def test_noise_of_a_known_level_lowers_harmonicity_to_that_level() -> None:
     for db in (5, 10, 15):
         noise = NOISE * voice.std() / 10 ** (db / 20)
         assert numbers(voice + noise)["harmonicity"] == pytest.approx(db, abs=1)
-    assert numbers(NOISE)["voicing"] < 0.1
+    for noise in (NOISE, lfilter([1], [1, -0.95], NOISE)):  # white, and mostly below the lowest pitch
+        assert numbers(noise)["voicing"] < 0.2
 
 
 def test_a_rising_voice_has_its_slope_and_bursts_are_counted() -> None:
@@ -61,14 +63,13 @@ def test_a_filter_that_stays_the_same_changes_the_room_and_neither_deviations_no
     filtered = lfilter([1, 0.7], [1], x)
     before, after = (background.features(y.astype(np.float32), sr=SR) for y in (x, filtered))
     change = {name: np.abs(after[name] - before[name]) / np.abs(before[name]).mean() for name in before}
-    print({n: c.mean() for n, c in change.items()})
     assert change["room"].mean() > 0.2
     assert change["change"].mean() < 0.05
     assert change["voice"].mean() < 0.05
 
 
 def in_room(x: np.ndarray, kind: str, rng: np.random.Generator, *, other: bool) -> np.ndarray:
-    """The sound with noise, through a microphone; the other room has another one, more noise, or more echo."""
+    """The sound with noise, through a microphone; the other room has another, more noise, or more echo."""
     if kind == "echo":
         decay = np.exp(-6.9 * TIME[: SR // 2] / rng.uniform(0.2, 0.3) / (3 if other else 1))
         tail = rng.normal(size=SR // 2) * decay
@@ -111,4 +112,16 @@ def test_each_part_finds_what_reaches_it(room: str, reached: list[str], octaves:
     of_cry = ["change", "voice", "pitch"] if octaves else []
     for metric in ("balanced_accuracy", "paired"):
         found = table.low[metric][lambda low: low > 0.5].index
+        if room == "echo" and not octaves:  # it may reach the pitch
+            found = found.drop("pitch", errors="ignore")
         assert set(found) == {*reached, *of_cry} | ({"whole"} if reached or of_cry else set()), metric
+
+
+def test_stored_pairs_follow_from_the_stored_answers() -> None:
+    run = Path(__file__).parents[2] / "outputs" / "reference" / "corvin"
+    answered = claims.load_predictions(run, study="cry_or_place", feature="")
+    again = background.scores(answered).set_index(["condition", "metric"])
+    rows = claims.load_results(run, study="cry_or_place", feature="", split="leak_free", rival="")
+    rows = rows.set_index(["condition", "metric"]).loc[again.index]
+    assert len(again) == 14
+    pd.testing.assert_frame_equal(again[["value", "low", "high"]], rows[["value", "low", "high"]], rtol=1e-6)
