@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import test_findings
+import test_survey
 import yaml
 
 from cryutils import claims
@@ -60,7 +61,7 @@ def table(source: str) -> pd.DataFrame:
     if source.endswith(".csv"):
         return pd.read_csv(ROOT / source)
     made = {"bounds": bounds, "readings": readings, "published": claims.published}
-    made |= {"real pain": real_pain, "phones": phones}
+    made |= {"real pain": real_pain, "phones": phones, "public code": public_code}
     if source in made:
         return made[source]()
     run, _, part = source.partition(" ")
@@ -97,6 +98,16 @@ def phones() -> pd.DataFrame:
     asked = dict(study="table3", condition="total", model="majority", split="leak_free")
     clips = claims.load_predictions("reference/uploads", **asked).drop_duplicates("clip")
     return clips.assign(ios=[parse_name(clip.split("/")[1])["device"] == "iOS" for clip in clips["clip"]])
+
+
+def public_code() -> pd.DataFrame:
+    """Return by how many points each public project's balanced accuracy changes on new infants."""
+    changes = [
+        {"project": project, "change": 100 * (test_survey.balanced(last) - test_survey.balanced(first))}
+        for project, part in test_survey.ANSWERS.groupby("project")
+        for first, last in [[part[part.split == split] for split in (part.split.min(), part.split.max())]]
+    ]
+    return pd.DataFrame(changes).set_index("project").join(test_survey.RUNS)
 
 
 def bounds() -> pd.DataFrame:

@@ -2,13 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
+
+from cryutils.claims import audit
+from cryutils.evaluation import intervals
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 SURVEY = pd.read_csv(DATA / "survey.csv", dtype=str, keep_default_na=False)
 SECOND = pd.read_csv(DATA / "survey_second.csv", dtype=str, keep_default_na=False)
 PROJECTS = SURVEY[SURVEY.included == "yes"]
+CODE = DATA.parent / "outputs" / "reference" / "public_code"
+RUNS = pd.read_csv(CODE / "projects.csv", dtype=str, keep_default_na=False).set_index("project")
+ANSWERS = pd.read_parquet(CODE / "answers.parquet").astype(str)
+CONDITIONS = ["as_is", "new_infants", "train_copies"]
 
 
 def test_a_third_was_read_twice_and_the_survey_has_the_settled_answers() -> None:
@@ -31,3 +39,55 @@ def test_the_table_in_the_docs_has_the_shares_and_their_exact_intervals() -> Non
             middle, low, high = (f"{100 * end:.0f}" for end in ends)
             cells.append(f"{share.k}: {middle} % [{low}, {high}]")
         assert f"| {kind} | {' | '.join(cells)} |" in page
+
+
+def test_public_code_has_all_projects_of_the_protocol_and_the_answers_of_those_that_ran() -> None:
+    tested = PROJECTS[(PROJECTS.task == "reason") & (PROJECTS.split != "none")]
+    wanted = tested[tested.data.str.contains("donateacry")].set_index("project")
+    assert list(RUNS.index) == list(wanted.index) and len(RUNS) == 31
+    assert list(RUNS.commit) == list(wanted.commit)
+    ran = RUNS[RUNS.status == "ran"]
+    assert set(ANSWERS.project) == set(ran.index)
+    for project, part in ANSWERS.groupby("project"):
+        last = "train_copies" if ran.has_copies[project] == "yes" else "new_infants"
+        assert {"as_is", last} <= set(part.split) and part.split.max() == last
+        assert part.groupby("split").repeat.nunique().isin([3, 5]).all()
+        assert part.groupby("clip")[["truth", "infant"]].nunique().eq(1).all(axis=None)
+        copies = part["clip"].str.contains("#")
+        assert ran.has_copies[project] == "no" or not copies[part.split == last].any()
+
+
+def balanced(part: pd.DataFrame) -> float:
+    return float((part.predicted == part.truth).groupby(part.truth).mean().mean())
+
+
+def change(before: pd.DataFrame, after: pd.DataFrame) -> str:
+    """Return the change of the balanced accuracy in points, with a jackknife interval over infants."""
+    infants = sorted({*before.infant, *after.infant})
+    ends = before, after
+    value = 100 * (balanced(after) - balanced(before))
+    if min(end.groupby("truth").infant.nunique().min() for end in ends) < 2:
+        return f"{value:.1f}"
+    without = [balanced(after[after.infant != i]) - balanced(before[before.infant != i]) for i in infants]
+    clips = [pd.crosstab(end.infant, end.truth).reindex(infants, fill_value=0) for end in ends]
+    df = min(intervals.part_degrees(n.to_numpy(float)).min() for n in clips)
+    half = 100 * intervals.t_quantile(df) * np.sqrt((len(infants) - 1) * np.var(without))
+    return f"{value:.1f} [{value - half:.1f}, {value + half:.1f}]"
+
+
+def test_an_audit_of_public_code_gives_the_scores_and_changes_in_the_docs(tmp_path: Path) -> None:
+    page = (DATA.parent / "docs" / "public_code.md").read_text(encoding="utf-8").replace("−", "-")
+    for project, part in ANSWERS.groupby("project"):
+        path = tmp_path / "answers.csv"
+        part.drop(columns="project").rename(columns={"split": "model"}).to_csv(path, index=False)
+        table = audit.audit(audit.read(path), permutations=1).scores
+        scores = 100 * table.set_index(["model", "metric"]).value
+        cells = [project.removeprefix("https://github.com/"), RUNS.has_copies[project]]
+        for split in CONDITIONS:
+            cells.append(f"{scores[split, 'balanced accuracy']:.0f}" if split in set(part.split) else "–")
+        last = part.split.max()
+        after = part[part.split == last]
+        constant = 100 * after.truth.value_counts(normalize=True).max()
+        cells += [change(part[part.split == "as_is"], after), f"{scores['as_is', 'accuracy']:.0f}"]
+        cells += [f"{scores[last, 'accuracy']:.0f}", f"{constant:.0f}"]
+        assert f"| {' | '.join(cells)} |" in page, " | ".join(cells)
