@@ -16,6 +16,7 @@ BASELINES = {  # the rivals of Paper B's networks
 }
 IDEAS = {  # of notebook 12
     "mfcc": "MFCC",
+    "background": "MFCC, background alone",
     "speech": "speech embedding",
     "untrained": "encoder, untrained",
     "contrastive": "encoder, without labels",

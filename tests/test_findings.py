@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import figures
 import nbformat
 import numpy as np
 import pandas as pd
@@ -56,6 +57,7 @@ def stored() -> pd.DataFrame:
     parts += [_surveyed(), _background()]
     rates = pd.read_csv(REFERENCE / "gate.csv")
     parts += [rates[["value", "low", "high"]], rates[list(ends)].rename(columns=ends)]
+    parts += [pd.read_csv(REFERENCE / "gate_home.csv"), figures.upload_shares()]
     example = audit.audit(audit.read(EXAMPLE), permutations=19)  # of docs/audit.md
     parts += [example.scores, example.gaps]
     table = pd.concat([part[["value", "low", "high"]] for part in parts]).astype(float)
@@ -212,9 +214,13 @@ def test_no_figure_of_table_2_is_among_the_middle_90_percent_of_splits() -> None
 def test_the_page_s_limits_are_the_gate_s_rates() -> None:
     page = (ROOT / "crydecode/templates/start.html").read_text().replace("&nbsp;", " ")
     page = " ".join(page.split())
-    table = pd.read_csv(REFERENCE / "gate.csv")
-    (found,) = table[(table.metric == "found") & (table.how == "held out") & (table.sounds == "real")].value
+    table, home = pd.read_csv(REFERENCE / "gate.csv"), pd.read_csv(REFERENCE / "gate_home.csv")
+    (tuned,) = table[(table.metric == "found") & (table.how == "held out") & (table.sounds == "real")].value
+    (found,) = home[home.metric == "found"].value
     assert f"noticed {100 * found:.0f} of 100 crying spells" in page
+    assert f"where it noticed {100 * tuned:.0f} of 100" in page
+    (mother,) = home[(home.kind == "mother speaking, studio flat") & (home.metric == "passing")].value
+    assert f"{100 * mother:.0f} % of a mother's speech to her child in a flat" in page
     table = table[(table.metric == "passing") & (table.how != "kind held out")]
     real = table[table.sounds == "real"].groupby("kind").value
     for kind, words in {

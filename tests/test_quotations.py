@@ -17,6 +17,7 @@ import pytest
 import test_findings
 import test_survey
 import yaml
+from figures import upload_shares
 
 from cryutils import claims
 from cryutils.claims import tables
@@ -62,6 +63,7 @@ def table(source: str) -> pd.DataFrame:
         return pd.read_csv(ROOT / source)
     made = {"bounds": bounds, "readings": readings, "published": claims.published}
     made |= {"real pain": real_pain, "phones": phones, "public code": public_code}
+    made["heard uploads"] = upload_shares
     if source in made:
         return made[source]()
     run, _, part = source.partition(" ")

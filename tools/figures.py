@@ -12,6 +12,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import nbformat
@@ -21,6 +22,7 @@ from cryutils import claims, evaluation
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import audit, tables
 from cryutils.claims.tables import COMMONEST, in_percent
+from cryutils.datasets import donateacry
 from cryutils.models.gate import STEP_S, reference
 from cryutils.studies import background, benchmark
 from cryutils.studies.ladder import MISTAKES
@@ -33,6 +35,15 @@ FIGURES = {  # notebook, and the figure's key there
 BOTH = {split: SPLITS[split] for split in ("random", "leak_free")}
 HEADS = {split: f"{words} (%)" for split, words in BOTH.items()} | {"gap": "difference (points)"}
 MAIN = r"sleepy & hungry: (SVM|AE\+DNN|ensemble)(, unweighted)?|sound: cry2.*|.+: (always|phone) .+"
+NIGHT_MINUTES = {  # an assumption
+    "quiet room": 540,
+    "household": 20,
+    "machines": 15,
+    "adults breathing, snoring, coughing": 10,
+    "mother speaking": 10,
+    "mother singing": 5,
+}
+REASONS = {"dont_know": "don't know", "cold_hot": "cold or hot", "belly_pain": "belly pain"}
 PAIN_MODELS = {"cry2": "`cry2`", "cry2_unweighted": "`cry2`, unweighted", **BASELINES}
 
 
@@ -145,6 +156,9 @@ def benchmark_table() -> pd.DataFrame:
 def beyond() -> pd.DataFrame:
     """Return the leak-free scores of notebook 12, in percent."""
     rows = claims.load_results("reference/judged", study="beyond", split="leak_free", rival="")
+    for path in (project_dir() / "data/benchmark/answers/background-linear").glob("*"):
+        score = evaluation.score(audit.read(path), "balanced_accuracy").loc[["leak_free"]]
+        rows = pd.concat([rows, score.assign(feature="background", condition=path.stem)])
     rows["text"] = in_percents(rows)
     ideas = {"guessing": "guessing", **IDEAS}
     return in_order(pivot(rows, "feature", "condition"), ideas, benchmark.TASKS).rename_axis("idea")
@@ -176,17 +190,78 @@ def donateacry_places() -> pd.DataFrame:
 
 
 def gate() -> pd.DataFrame:
-    """Return the share of each sound's seconds that pass the cry gate, and false events an hour."""
-    rows = reference().query("metric != 'found'")
-    shares = rows.metric == "passing"
-    events = rows.value.map("{:.0f}".format).where(rows.n * STEP_S >= 300, "–")  # five minutes
-    rows["text"] = pd.Series(in_percents(rows), rows.index).where(shares, events)
-    rows["column"] = rows.how + shares.map({True: " (%)", False: " (events an hour)"})
+    """Return the share of each sound's seconds that pass the cry gate."""
+    rows = reference().query("metric == 'passing'")
+    rows = rows.assign(text=in_percents(rows), column=rows.how + " (%)")
     sound = ["kind", "sounds"]
-    order = rows[shares].sort_values(["sounds", "value"], ascending=False).drop_duplicates(sound)
+    order = rows.sort_values(["sounds", "value"], ascending=False).drop_duplicates(sound)
     table = pivot(rows, sound, "column").loc[pd.MultiIndex.from_frame(order[sound])]
     table = table.rename(index={"cry": "cries", "pause": "pauses between cries"})
     return table.rename_axis(["sound", "recorded"])
+
+
+def gate_home() -> pd.DataFrame:
+    """Return how many seconds of a home's sounds pass the cry gate, and false events, also in a night."""
+    rows = reference("gate_home").query("kind != 'cries'").set_index("kind")
+    passing, events = (rows[rows.metric == name] for name in ("passing", "events_per_hour"))
+    hours = pd.Series(NIGHT_MINUTES).reindex(events.index) / 60
+    night = events[["value", "low", "high"]].mul(hours, axis=0)
+    night.loc["such a night"] = [night.value.sum(), None, None]
+    texts = {
+        "makers": events.makers.map("{:.0f}".format),
+        "minutes": (events.n * STEP_S / 60).map("{:.0f}".format),
+        "seconds that pass (%)": pd.Series(in_percents(passing), passing.index),
+        "false events an hour": rates(events).where(events.n * STEP_S >= 300),  # five minutes
+        "minutes in a night": (60 * hours).dropna().map("{:.0f}".format),
+        "false events then": rates(night.dropna(subset="value")),
+    }
+    return pd.DataFrame(texts).reindex(night.index).fillna("–").rename_axis("sound")
+
+
+def rates(rows: pd.DataFrame) -> pd.Series[str]:
+    """Return numbers with intervals, such as "15 [4, 33]"; without one, the number alone."""
+    ends = [
+        f" [{low:.0f}, {high:.0f}]" if low == low else ""
+        for low, high in zip(rows.low, rows.high, strict=True)
+    ]
+    return rows.value.map("{:.0f}".format) + ends
+
+
+def upload_shares() -> pd.DataFrame:
+    """Return the share of uploads in which the gate hears crying, with intervals over infants.
+
+    kept: whether the cleaned corpus has them. seconds: median length of the crying, where there is any.
+    """
+    clips = pd.read_csv(project_dir() / "data/crying.csv")
+    paths = clips.file.map(Path)
+    clips = clips.join(pd.DataFrame([donateacry.parse_name(path.name) for path in paths]))
+    cleaned = {Path(name).stem for name in donateacry.FILES.registry()}
+    clips["kept"] = [path.stem in cleaned for path in paths]
+    comparable = clips.reason.isin(clips.reason[clips.kept])
+    groups = {"all with these labels": comparable}
+    groups |= {f"{phone}, these labels": comparable & (clips.device == phone) for phone in ("Android", "iOS")}
+    clips["reason"] = clips.reason.replace(REASONS)
+    groups |= {name: clips.reason == name for name in clips.reason.value_counts().index}
+    rows = []
+    for (group, chosen), kept in product(groups.items(), (True, False)):
+        if len(part := clips[chosen & (clips.kept == kept)]):
+            crying = part.crying_s > 0
+            share = evaluation.mean_interval(crying.to_numpy(float), part.infant, limits=(0, 1)).row()
+            seconds = part.crying_s[crying].median()
+            rows.append({"uploads": group, "kept": kept, "seconds": seconds} | share)
+    return pd.DataFrame(rows)
+
+
+def gate_uploads() -> pd.DataFrame:
+    """Return in how many uploads the gate hears crying, kept by the cleaned corpus or left out."""
+    rows = upload_shares()
+    rows["with crying (%)"], rows["clips"] = in_percents(rows), rows.n.astype(str)
+    rows["seconds, median"] = rows.seconds.map("{:.1f}".format)
+    rows["kept"] = rows.kept.map({True: "kept: ", False: "left out: "})
+    rows = rows.melt(["uploads", "kept"], ["clips", "with crying (%)", "seconds, median"], value_name="text")
+    rows["column"] = rows.kept + rows.variable
+    order = [kept + name for kept in rows.kept.unique() for name in rows.variable.unique()]
+    return pivot(rows, "uploads", "column").loc[rows.uploads.unique(), order]
 
 
 TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
@@ -202,6 +277,8 @@ TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
         "places": donateacry_places,
         "beyond": beyond,
         "gate": gate,
+        "gate_home": gate_home,
+        "gate_uploads": gate_uploads,
     },
 }
 

@@ -242,12 +242,12 @@ def trained(X: Any, table: pd.DataFrame) -> tuple[pd.DataFrame, list[Gate]]:
     return pd.concat(scored, ignore_index=True), gates
 
 
-def reached(rows: pd.DataFrame, sounds: pd.DataFrame) -> Any:
-    """Return the highest threshold that finds each crying episode within `WITHIN_S`.
+def reached(rows: pd.DataFrame, sounds: pd.DataFrame) -> "pd.Series[float]":
+    """Return the highest threshold that finds each crying episode within `WITHIN_S`, by sound.
 
     It is found when the second of two passing windows of four has been heard.
     """
-    highest = []
+    highest: list[tuple[Any, float]] = []
     for number, part in rows.groupby("sound"):
         second = np.minimum(part.score, part.score.shift().rolling(3, min_periods=1).max())
         cries = pd.DataFrame(sounds.cries[number], columns=["onset", "offset"])
@@ -255,8 +255,39 @@ def reached(rows: pd.DataFrame, sounds: pd.DataFrame) -> Any:
         episodes = cries.groupby(apart.cumsum()).agg({"onset": "min", "offset": "max"})
         length_s = episodes.offset.clip(upper=part.end_s.max()) - episodes.onset
         for onset in episodes.onset[length_s >= EPISODE_S]:
-            highest.append(second[part.end_s.between(onset + STEP_S, onset + WITHIN_S)].max())
-    return np.nan_to_num(highest)
+            highest.append((number, second[part.end_s.between(onset + STEP_S, onset + WITHIN_S)].max()))
+    found = pd.DataFrame(highest, columns=["sound", "highest"])
+    return found.set_index("sound").highest.fillna(0.0)
+
+
+def begins(passes: "pd.Series[bool]") -> "pd.Series[bool]":
+    """Return whether an event begins with each window of a sound."""
+    first = [round(onset / STEP_S) for onset, _ in gate.bursts(passes)]
+    return pd.Series(np.isin(np.arange(len(passes)), first), passes.index)
+
+
+def shares(
+    kind: str, clear: pd.DataFrame, every: pd.DataFrame, sounds: pd.DataFrame, threshold: float
+) -> Any:
+    """Return rows of a kind of sound, with intervals over makers.
+
+    metric: the share of the windows `clear` that pass, of episodes found, false events per hour.
+    """
+    measured = {"passing": (clear.gate, clear.maker)}
+    if kind == "cry":
+        found = reached(every, sounds) >= threshold
+        measured["found"] = found, sounds.maker[found.index]
+    elif kind != "pause":
+        starts = every.groupby("sound", group_keys=False).gate.apply(begins)
+        measured["events_per_hour"] = starts, every.maker[starts.index]
+    rows = []
+    for metric, (values, makers) in measured.items():
+        row = mean_interval(values.to_numpy(float), makers.tolist(), limits=(0.0, 1.0)).row()
+        rows.append({"metric": metric} | row)
+    table, ends = pd.DataFrame(rows).rename(columns={"n_infants": "makers"}), ["value", "low", "high"]
+    table[ends] = table[ends].astype(float)
+    table.loc[table.metric == "events_per_hour", ends] *= 3600 / STEP_S
+    return table
 
 
 def rates(scored: pd.DataFrame, threshold: float, sounds: pd.DataFrame) -> pd.DataFrame:
@@ -264,24 +295,17 @@ def rates(scored: pd.DataFrame, threshold: float, sounds: pd.DataFrame) -> pd.Da
 
     value, low, high: the gate's. difference: the level meter's share minus the gate's.
     """
-    rows = []
+    tables = []
     for (how, kind, made), part in scored.groupby(["how", "kind", "sounds"], sort=False):
-        keys, clear = {"how": how, "kind": kind, "sounds": made}, part[part.clear]
-        passing, meter = clear.gate.to_numpy(float), clear.level_meter.to_numpy(float)
-        share = mean_interval(passing, clear.maker.tolist(), limits=(0.0, 1.0)).row()
-        more = mean_interval(meter - passing, clear.maker.tolist(), limits=(-1.0, 1.0))
-        row = keys | {"metric": "passing"} | share | {"level_meter": meter.mean()}
-        row |= {"difference": more.value, "difference_low": more.low, "difference_high": more.high}
-        rows.append(row)
-        if kind == "cry":
-            whole = scored[(scored.how == how) & scored["sound"].isin(part["sound"])]
-            heard = reached(whole, sounds) >= threshold
-            rows.append(keys | {"metric": "found", "value": heard.mean(), "n": len(heard)})
-        elif kind != "pause":
-            events = sum(len(gate.bursts(passes)) for _, passes in part.groupby("sound").gate)
-            value = events / (len(part) * STEP_S / 3600)
-            rows.append(keys | {"metric": "events_per_hour", "value": value, "n": len(part)})
-    return pd.DataFrame(rows).rename(columns={"n_infants": "makers"})
+        clear, meter = part[part.clear], part[part.clear].level_meter.to_numpy(float)
+        whole = scored[(scored.how == how) & scored["sound"].isin(part["sound"])]
+        table = shares(kind, clear, whole, sounds, threshold).assign(how=how, kind=kind, sounds=made)
+        more = mean_interval(meter - clear.gate, clear.maker.tolist(), limits=(-1.0, 1.0))
+        about = ["level_meter", "difference", "difference_low", "difference_high"]
+        table.loc[0, about] = meter.mean(), more.value, more.low, more.high
+        tables.append(table)
+    table = pd.concat(tables)
+    return table[["how", "kind", "sounds", *table.columns.drop(["how", "kind", "sounds"])]]
 
 
 def curve(scored: pd.DataFrame) -> pd.DataFrame:

@@ -459,7 +459,7 @@ def states(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def origin(run: str | Path) -> dict[str, Any]:
-    """Return a run's seed, number of notebooks, minutes of all together, and commit.
+    """Return a run's number of notebooks, minutes of all together, and commit.
 
     run: as in `load_results`. commit: the first digits of the clone's, or the version of `cryutils`;
     several if notebooks were run at different times.
@@ -467,9 +467,7 @@ def origin(run: str | Path) -> dict[str, Any]:
     made = [state for state in states(_folder(run)).values() if "versions" in state]
     versions = [state["versions"] for state in made]
     commits = {each.get("commit", each.get("cryutils", "unknown"))[:7] for each in versions}
-    seeds = {str(seed) for seed in load_results(run).seed.dropna()}
     return {
-        "seed": ", ".join(sorted(seeds)),
         "notebooks": len(made),
         "minutes": round(sum(state["seconds"] for state in made) / 60),
         "commit": ", ".join(sorted(commits)),

@@ -1,8 +1,8 @@
 """Fixed folds of cries for four tasks.
 
 Used in notebooks 12_beyond_the_papers, 14_scoreboard and appendix_faces. Each task has folds of
-clips divided at random and folds that keep infants whole (for the task `infant`: sessions), of the
-same clips. `docs/benchmark.md` says how to answer on them.
+clips divided at random and folds that keep infants whole (for the task `infant`, which asks for the
+phone or home: sessions), of the same clips. `docs/benchmark.md` says how to answer on them.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from cryutils.evaluation.splits import Fold, Names, fold_numbers, folds, folds_o
 
 TASKS = {
     "reason": "why the infant cries",
-    "infant": "which infant cries, in another session",
+    "infant": "phone or home, in another session",
     "age": "the infant's age group",
     "sex": "the infant's sex",
 }
