@@ -63,7 +63,7 @@ def table(source: str) -> pd.DataFrame:
         return pd.read_csv(ROOT / source)
     made = {"bounds": bounds, "readings": readings, "published": claims.published}
     made |= {"real pain": real_pain, "phones": phones, "public code": public_code}
-    made["heard uploads"] = upload_shares
+    made |= {"heard uploads": upload_shares, "nearest": nearest}
     if source in made:
         return made[source]()
     run, _, part = source.partition(" ")
@@ -85,6 +85,12 @@ def readings() -> pd.DataFrame:
     means = rows("judged", "metric == 'reading_accuracy'").merge(figures(), on=["feature", "model"])
     below = means.published - means.value
     return means.assign(below=below, apart=below.abs())
+
+
+def nearest() -> pd.DataFrame:
+    """Return the reading with copies to 38 clips that is nearest to each figure, random split."""
+    copied = readings().query("split == 'random' and condition.str.endswith('copied_to_38')")
+    return copied.sort_values("apart").drop_duplicates(["feature", "model"])
 
 
 def real_pain() -> pd.DataFrame:
