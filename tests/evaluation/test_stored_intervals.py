@@ -17,7 +17,7 @@ REFERENCE = Path(__file__).resolve().parents[2] / "outputs" / "reference"
 
 
 @large
-@pytest.mark.parametrize(("run", "count"), [("judged", 510), ("simulated", 795), ("corvin", 157)])
+@pytest.mark.parametrize(("run", "count"), [("judged", 518), ("simulated", 786), ("corvin", 147)])
 def test_stored_intervals_follow_from_the_stored_answers(run, count) -> None:
     @cache
     def stored(*columns: tuple[str, str]) -> Answers:
