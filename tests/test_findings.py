@@ -49,12 +49,12 @@ P_VALUE = re.compile(r"p = (0\.\d+)")
 def stored() -> pd.DataFrame:
     """Return value, low and high of all results with an interval, and of differences."""
     parts = [claims.load_results(f"reference/{run}") for run in RUNS]
-    split_by_both = ("judged", "uploads", "simulated", "corvin")
+    split_by_both = ("judged", "uploads", "crying", "simulated", "corvin")
     parts += [claims.split_gaps(f"reference/{run}") for run in split_by_both]
     gate = pd.read_csv(REFERENCE / "gate_comparison.csv")
     ends = {"difference": "value", "difference_low": "low", "difference_high": "high"}
     parts += [gate[list(ends)].rename(columns=ends), _differences(), _by_gap(), _pooled()]
-    parts += [_surveyed(), _background()]
+    parts += [_surveyed(), _background(), _by_phone()]
     rates = pd.read_csv(REFERENCE / "gate.csv")
     parts += [rates[["value", "low", "high"]], rates[list(ends)].rename(columns=ends)]
     parts += [pd.read_csv(REFERENCE / "gate_home.csv"), figures.upload_shares()]
@@ -116,6 +116,13 @@ def _surveyed() -> pd.DataFrame:
             shares = [binomtest(int(n), len(part)) for n in part[column].value_counts()]
             rows += [(s.statistic, *s.proportion_ci(method="exact")) for s in shares]
     return pd.DataFrame(rows, columns=["value", "low", "high"])
+
+
+def _by_phone() -> pd.DataFrame:
+    """Return the scores of the table on the uploads' phones, in percent."""
+    texts = figures.by_phone().stack()
+    found = texts.str.extract(r"(?P<value>[-+]?\d+) \[(?P<low>[-+]?\d+), (?P<high>[-+]?\d+)\]")
+    return found.astype(float)
 
 
 def _background() -> pd.DataFrame:

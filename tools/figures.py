@@ -21,7 +21,7 @@ import pandas as pd
 from cryutils import claims, evaluation
 from cryutils._io.paths import project_dir, writing
 from cryutils.claims import audit, tables
-from cryutils.claims.tables import COMMONEST, in_percent
+from cryutils.claims.tables import COMMONEST, ENSEMBLES, PHONE, in_percent
 from cryutils.datasets import donateacry
 from cryutils.models.gate import STEP_S, reference
 from cryutils.studies import background, benchmark
@@ -96,6 +96,26 @@ def every_score(shown: pd.DataFrame) -> pd.DataFrame:
     texts["p, leak-free"] = balanced.p
     table = pd.DataFrame(texts).reindex(pd.MultiIndex.from_frame(models)).fillna("–")
     return table.set_axis(pd.MultiIndex.from_arrays([models.table, names(models)]))
+
+
+def by_phone() -> pd.DataFrame:
+    """Return leak-free balanced accuracies of Table 3's states, with all phones and within each type."""
+    words = ENSEMBLES | {"phone": PHONE}
+    table = {}
+    for run, recordings in {"uploads": "all uploads", "crying": "uploads with crying"}.items():
+        asked = {"study": "table3", "condition": "total", "split": "leak_free"}
+        answers = claims.load_predictions(f"reference/{run}", **asked)
+        names_of_files = answers["clip"].str.rpartition("/")[2]
+        phones = answers.groupby(names_of_files.map(lambda name: donateacry.parse_name(name)["device"]))
+        rule = answers[answers.model == "phone"]
+        for name in [name for name in ("svm", "ae_dnn", "proposed", "phone") if name in set(answers.model)]:
+            parts = {f"{kind} (%)": part for kind, part in [("all phones", answers), *phones]}
+            parts = {kind: part[part.model == name] for kind, part in parts.items()}
+            scores = {k: in_percents(evaluation.score(p, "balanced_accuracy"))[0] for k, p in parts.items()}
+            gap = pd.DataFrame([evaluation.difference(parts["all phones (%)"], rule).row()])
+            scores["minus phone type alone (points)"] = in_points(gap)[0] if name != "phone" else "–"
+            table[recordings, words[name]] = scores
+    return pd.DataFrame.from_dict(table, orient="index").rename_axis(["recordings", "model"])
 
 
 def counts() -> pd.DataFrame:
@@ -271,6 +291,7 @@ TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
         "counts": counts,
         "scores": lambda: every_score(scores()),
         "uploads": lambda: every_score(scores("donateacry-uploads").query("table == @tables.TABLE3")),
+        "phones": by_phone,
         "leaks": leaks,
         "corvin": corvin,
         "parts": lambda: audit.parts_in_words(places()),

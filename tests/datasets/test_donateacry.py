@@ -1,8 +1,13 @@
 """DonateACry: what its file names say, and what the corpus holds."""
 
+from types import SimpleNamespace
+
+import crying
+import pandas as pd
 import pytest
 
 from cryutils import load
+from cryutils._io.paths import project_dir
 
 pytestmark = pytest.mark.usefixtures("apart")
 
@@ -42,3 +47,12 @@ def test_the_original_uploads_are_known_by_their_names(apart, sound) -> None:
     # 100 s apart, three labels: one session of the Android donor.
     assert corpus.problems().kind.tolist() == ["left out", "contradiction"]
     assert corpus.problems().item.iloc[-1] == f"{ANDROID}/1"
+
+
+def test_the_list_of_uploads_with_crying_is_what_the_gate_finds(donateacry) -> None:
+    uploads = donateacry.parent / "donateacry-uploads"
+    if not uploads.is_dir():
+        pytest.skip("CRYUTILS_DATA_DIR has no folder donateacry-uploads")
+    listed = pd.read_csv(project_dir() / "data" / "crying.csv", dtype=str)[::60]
+    clips = [SimpleNamespace(id=file, path=uploads / file) for file in listed.file]
+    assert crying.crying(clips) == listed.to_numpy().tolist()
