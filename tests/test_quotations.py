@@ -21,7 +21,6 @@ from figures import upload_shares
 
 from cryutils import claims
 from cryutils.claims import tables
-from cryutils.datasets import registry
 from cryutils.datasets.donateacry import parse_name
 
 ROOT = Path(__file__).resolve().parents[1]
