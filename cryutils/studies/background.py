@@ -109,12 +109,11 @@ def pitch(x: Array, *, sr: int) -> tuple[Array, Array]:
 def voice(hz: Array, periodicity: Array, is_loud: npt.NDArray[np.bool_]) -> Array:
     """Return the numbers named in `VOICE` of a recording, float32 (13,).
 
-    Pitch, in octaves re 440 Hz, and harmonicity, in dB, are of voiced frames: loud, and with a periodicity
-    of at least 0.5 (of all loud frames if none is voiced). Medians, spreads from the 10th to the 90th
-    percentile, the 90th percentile of pitch and the 10th of harmonicity; the median absolute and the mean
-    change of pitch from frame to frame, in octaves per s. voicing: the share of loud frames. A burst is a run
-    of loud frames of 0.1 s or more: their number per s, mean length and its standard deviation in s, and
-    the share of loud frames.
+    Pitch (octaves re 440 Hz) and harmonicity (dB) of voiced frames: loud, and with a periodicity of at
+    least 0.5, or all loud frames if none is. Medians, 10th to 90th percentile (spread), the 90th of pitch,
+    the 10th of harmonicity, and the median absolute and mean change of pitch in octaves per s. voicing: the
+    share of loud frames. Bursts, runs of loud frames of 0.1 s or more: number per s, mean length and its
+    standard deviation in s. sound_share: of loud frames.
 
     hz, periodicity: from `pitch`. is_loud: bool (frames,).
     """
