@@ -108,7 +108,7 @@ def by_phone() -> pd.DataFrame:
         names_of_files = answers["clip"].str.rpartition("/")[2]
         phones = answers.groupby(names_of_files.map(lambda name: donateacry.parse_name(name)["device"]))
         rule = answers[answers.model == "phone"]
-        for name in [name for name in ("svm", "ae_dnn", "proposed", "phone") if name in set(answers.model)]:
+        for name in ("svm", "ae_dnn", "proposed", "phone"):
             parts = {f"{kind} (%)": part for kind, part in [("all phones", answers), *phones]}
             parts = {kind: part[part.model == name] for kind, part in parts.items()}
             scores = {k: in_percents(evaluation.score(p, "balanced_accuracy"))[0] for k, p in parts.items()}
