@@ -142,7 +142,7 @@ UPLOADS = replace(
 def load_crying() -> Corpus:
     """Return the original uploads in which the cry gate finds crying, by `data/crying.csv`.
 
-    About half of the uploads have none. Raises InputError if they can't be downloaded or read.
+    Raises InputError if they can't be downloaded or read.
     """
     assert UPLOADS.files is not None
     with (project_dir() / "data" / "crying.csv").open(newline="", encoding="utf-8") as lines:
