@@ -290,7 +290,7 @@ def effects(results: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     for data, part in rows[rows.metric == metric].groupby("data", sort=False):
         name, ends = title(str(data)), part.set_index("condition")[["value", "low", "high"]]
-        words = ends.map("{:+z.2f}".format)
+        words = ends.map("{:+.2f}".format)
         is_none = (ends.low >= -_MARGIN) & (ends.high <= _MARGIN)
         columns[name, "expected"] = expected[1 if is_synthetic(str(data)) else 2]
         columns[name, "adds"] = words.value + " [" + words.low + ", " + words.high + "]"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest
@@ -104,3 +105,10 @@ def test_leaks_inflate_and_the_honest_recipe_does_not_where_labels_mean_nothing(
     assert abs(honest.mean() - 1 / 3) < 0.1
     with pytest.raises(InputError, match="Did you mean clips"):
         ladder.audit(voices(), ["clip"])
+
+
+def test_an_interval_from_just_below_zero_shows_its_sign_and_is_undecided() -> None:
+    row = {"study": "audit", "condition": "windows", "rival": "honest", "metric": "balanced_accuracy"}
+    results = pd.DataFrame([row | {"data": "donateacry", "value": 0.15, "low": -0.0015, "high": 0.31}])
+    (shown,) = ladder.effects(results)["DonateACry"][["adds", "measured"]].to_numpy().tolist()
+    assert shown == ["+0.15 [-0.00, +0.31]", "undecided"]
