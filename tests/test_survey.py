@@ -51,7 +51,7 @@ def test_public_code_has_all_projects_of_the_protocol_and_the_answers_of_those_t
     for project, part in ANSWERS.groupby("project"):
         last = "train_copies" if ran.has_copies[project] == "yes" else "new_infants"
         assert {"as_is", last} <= set(part.split) and part.split.max() == last
-        assert part.groupby("split").repeat.nunique().isin([3, 5]).all()
+        assert part.groupby("split").repeat.nunique().between(3, 5).all()
         assert part.groupby("clip")[["truth", "infant"]].nunique().eq(1).all(axis=None)
         copies = part["clip"].str.contains("#")
         assert ran.has_copies[project] == "no" or not copies[part.split == last].any()
