@@ -163,6 +163,20 @@ def with_contents(rows: list[dict[str, Any]]) -> dict[Path, str]:
     return texts
 
 
+WRONG_ANSWERS = """
+import ast, contextlib, io
+for _wrong in (np.zeros(20), "25 %", None):
+    _calls = ast.walk(ast.parse(_source := {source!r}))
+    _names = [c.keywords for c in _calls if getattr(getattr(c, "func", None), "id", "") == "check"]
+    if not _names:
+        break
+    globals().update({{keyword.arg: _wrong for keyword in _names[0]}})
+    with contextlib.redirect_stdout(io.StringIO()) as _printed:
+        exec(_source)
+    assert _printed.getvalue() and not _printed.getvalue().startswith("Right"), (_wrong, _printed.getvalue())
+"""
+
+
 def solutions(name: str) -> list[str]:
     """Return the solutions of the exercises in the notebook `name`, in their order."""
     file = ROOT / "notebooks" / "solutions" / f"{name}.py"
@@ -173,8 +187,8 @@ def solutions(name: str) -> list[str]:
 def edition(path: Path, folder: Path, *, solved: bool) -> None:
     """Write a copy of the notebook at `path` into `folder`.
 
-    `solved` fills each exercise with its solution, and marks its check, for the tests. Otherwise
-    the copy is for students: without outputs.
+    `solved` fills each exercise with its solution, and marks its check, for the tests. The check is
+    then run again with answers that nobody can use. Otherwise the copy is for students: without outputs.
     """
     notebook = clean(nbformat.read(path, as_version=4))
     answers = iter(solutions(path.stem))
@@ -184,6 +198,8 @@ def edition(path: Path, folder: Path, *, solved: bool) -> None:
             cell.source = next(answers)
         if solved and {"exercise", "check"} & {*tags}:
             tags += ["nbval-ignore-output", "solved"]
+        if solved and "check" in tags:
+            cell.source += WRONG_ANSWERS.format(source=cell.source)
         if not solved and cell.cell_type == "code":
             cell.outputs = []
     nbformat.write(notebook, folder / path.name)

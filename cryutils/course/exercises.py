@@ -1,0 +1,33 @@
+"""Checks of the exercises in notebooks: a hint for every answer, and never an error."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+
+@contextmanager
+def check(needed: str = "one number, such as 0.25", **answers: object) -> Iterator[None]:
+    """Print what an exercise needs, instead of an error, if its check cannot use an answer.
+
+    needed: what the answers should be. answers: the reader's answers, by their names.
+
+    >>> share = np.array([0.2, 0.3])
+    >>> with check(share=share):
+    ...     if abs(share - 0.25) < 0.01:
+    ...         print("Right")
+    `share` is an array of shape (2,). Needed: one number, such as 0.25.
+    """
+    try:
+        yield
+    except Exception:
+        kinds = [f"`{name}` is {_kind(answer)}" for name, answer in answers.items()]
+        print(f"{', '.join(kinds)}. Needed: {needed}.")
+
+
+def _kind(answer: object) -> str:
+    if isinstance(answer, str):
+        return f"the text {answer!r}"
+    if shape := np.shape(answer) if isinstance(answer, np.ndarray | list | tuple) else ():
+        return f"an array of shape {shape}"
+    return "a function" if callable(answer) else f"{answer!r:.60}"
