@@ -51,7 +51,9 @@ def test_public_code_has_all_projects_of_the_protocol_and_the_answers_of_those_t
     for project, part in ANSWERS.groupby("project"):
         last = "train_copies" if ran.has_copies[project] == "yes" else "new_infants"
         assert {"as_is", last} <= set(part.split) and part.split.max() == last
-        assert part.groupby("split").repeat.nunique().between(3, 5).all()
+        seeds = part.groupby("split").repeat.nunique()
+        assert seeds["as_is"] in (3, 5)
+        assert (seeds == seeds["as_is"]).all() or "SMOTE stops" in ran.note[project]
         assert part.groupby("clip")[["truth", "infant"]].nunique().eq(1).all(axis=None)
         copies = part["clip"].str.contains("#")
         assert ran.has_copies[project] == "no" or not copies[part.split == last].any()
