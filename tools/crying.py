@@ -5,8 +5,6 @@
 The corpus `donateacry-crying` has the uploads with at least one episode. Takes about a minute.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Sequence
 

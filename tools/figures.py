@@ -43,6 +43,7 @@ NIGHT_MINUTES = {  # an assumption
     "mother speaking, studio flat": 10,
     "mother singing": 5,
 }
+RENAMED = {"infant": "phone or home"}  # a task of the benchmark
 REASONS = {"dont_know": "don't know", "cold_hot": "cold or hot", "belly_pain": "belly pain"}
 PAIN_MODELS = {"cry2": "`cry2`", "cry2_unweighted": "`cry2`, unweighted", **BASELINES}
 
@@ -170,7 +171,7 @@ def benchmark_table() -> pd.DataFrame:
     table["text"] = in_percents(table)
     table = pivot(table, ["condition", "feature"], "split")[[*HEADS]].rename(columns=HEADS)
     table = table.reindex(pd.MultiIndex.from_product([benchmark.TASKS, methods().index])).dropna()
-    return table.rename_axis(index=["task", "method"]).rename({"infant": "phone or home"}, level="task")
+    return table.rename_axis(index=["task", "method"]).rename(RENAMED, level="task")
 
 
 def beyond() -> pd.DataFrame:
@@ -205,8 +206,9 @@ def donateacry_places() -> pd.DataFrame:
     """Return what parts of DonateACry's recordings score in the benchmark's tasks, a row for each part."""
     rows = places("judged", "donateacry")
     rows["text"] = in_percents(rows)
-    tasks = {name: "phone or home" if name == "infant" else name for name in benchmark.TASKS}
-    return in_order(pivot(rows, "condition", "feature"), background.PARTS, tasks).rename_axis("part")
+    table = pivot(rows, "condition", "feature").rename(columns=RENAMED)
+    tasks = [RENAMED.get(name, name) for name in benchmark.TASKS]
+    return in_order(table, background.PARTS, dict(zip(tasks, tasks, strict=True))).rename_axis("part")
 
 
 def gate() -> pd.DataFrame:
@@ -240,11 +242,7 @@ def gate_home() -> pd.DataFrame:
 
 def rates(rows: pd.DataFrame) -> pd.Series[str]:
     """Return numbers with intervals, such as "15 [4, 33]"; without one, the number alone."""
-    ends = [
-        f" [{low:.0f}, {high:.0f}]" if low == low else ""
-        for low, high in zip(rows.low, rows.high, strict=True)
-    ]
-    return rows.value.map("{:.0f}".format) + ends
+    return pd.Series(in_percents(rows[["value", "low", "high"]] / 100), rows.index)
 
 
 def upload_shares() -> pd.DataFrame:

@@ -75,9 +75,8 @@ def recordings(folder: Path) -> pd.DataFrame:
     spoken = {name: f" {clip['speaker']}{clip['label']}" for room in rooms for name, clip in room.items()}
     rows = []
     paths = [path for path in folder.rglob("*.*") if path.suffix in (".wav", ".ogg", ".mp3")]
-    for path in sorted(
-        paths, key=lambda path: ([*map(int, re.findall(r"\d+", path.name))], str(path))
-    ):  # in time
+    paths.sort(key=lambda path: ([*map(int, re.findall(r"\d+", path.name))], str(path)))  # in time
+    for path in paths:
         text = path.relative_to(folder).as_posix() + spoken.get(path.stem, "")
         for sound, expressions in HOME_SOUNDS.items():
             if found := next(filter(None, (re.match(each, text) for each in expressions)), None):

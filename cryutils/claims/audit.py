@@ -22,6 +22,7 @@ from cryutils.datasets.names import first_spellings, name_key
 from cryutils.errors import InputError
 from cryutils.evaluation import NOT_DRAWN, Interval, Split
 from cryutils.evaluation.answers import Answers, answers
+from cryutils.evaluation.splits import Fold
 from cryutils.words import SPLITS
 
 _FOLDS = 5  # of a folder's clips
@@ -200,9 +201,8 @@ def of_corpus(corpus: Corpus) -> pd.DataFrame:
     divisions = {}
     for split in (Split.RANDOM, Split.LEAK_FREE):
         try:
-            divisions[split] = split.k_folds(corpus, n_splits=_FOLDS, repeats=5, seed=0)
-        except InputError as error:  # after the semicolon it advises other folds
-            reason = str(error).partition(";")[0]
+            divisions[split] = _divided(corpus, split)
+        except InputError as reason:
             notes.append(f"{SPLITS[str(split)].capitalize()}: no scores; {reason}.")
     if not divisions:
         raise InputError(f"{corpus.name}: {' '.join(notes)} Add recordings.")
@@ -229,9 +229,8 @@ def of_parts(corpus: Corpus) -> pd.DataFrame:
 
     corpus, sr = _large_classes(corpus)[0], 8000
     try:
-        folds = Split.LEAK_FREE.k_folds(corpus, n_splits=_FOLDS, repeats=5, seed=0)
-    except InputError as error:
-        reason = str(error).partition(";")[0]
+        folds = _divided(corpus, Split.LEAK_FREE)
+    except InputError as reason:
         raise InputError(f"--background: {reason}; add recordings, or leave out --background.") from None
     numbers = background.parts(audio.signals(corpus, sr=sr), sr=sr)
     return background.scores(background.answers(corpus, numbers, folds=folds))
@@ -246,6 +245,14 @@ def parts_in_words(scores: pd.DataFrame) -> pd.DataFrame:
     table = scores.assign(text=texts).pivot(index="condition", columns="metric", values="text").fillna("–")
     table = table.reindex(index=list(PARTS), columns=[name for name in heads if name in table])
     return table.rename(index=PARTS, columns=heads).rename_axis(index="part", columns=None)
+
+
+def _divided(corpus: Corpus, split: Split) -> list[list[Fold]]:
+    """Return five divisions into folds. Raises InputError with the reason alone if there are none."""
+    try:
+        return split.k_folds(corpus, n_splits=_FOLDS, repeats=5, seed=0)
+    except InputError as error:  # after the semicolon it advises other folds
+        raise InputError(str(error).partition(";")[0]) from None
 
 
 def _large_classes(corpus: Corpus) -> tuple[Corpus, list[str]]:
