@@ -70,9 +70,9 @@ test test-all test-colab: export OMP_NUM_THREADS = 1
 test test-all test-colab: export LOKY_MAX_CPU_COUNT = 1
 PARALLEL := -n logical --maxprocesses 4
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg -p tests.notebooks.kernels $(PARALLEL) --dist loadfile --no-loadscope-reorder
-MAIN_PATH := $(filter-out notebooks/12%,$(wildcard notebooks/[01]*.ipynb))
+MAIN_PATH := $(filter-out notebooks/12%,$(wildcard notebooks/lesson*.ipynb notebooks/[01]*.ipynb))
 
-test: lint suite cells  ## Run what every change must pass: lint, unit and browser tests, notebooks 00-11, 13, 14
+test: lint suite cells  ## Run what every change must pass: lint, unit and browser tests, the lessons, notebooks 02-11, 13, 14
 
 suite: $(EVERYTHING)
 	$(BIN)/python -m pytest --doctest-modules --quiet cryutils crydecode
@@ -142,7 +142,7 @@ release: $(EVERYTHING)  ## Build the sdist and the wheel in dist, and try the wh
 	test $$(du -sm $(TRIAL) | cut -f1) -le 450  # MB
 	$(call apart,cryutils audit $(CURDIR)/tests/data/table2_predictions.csv)
 	$(BIN)/uv pip install --quiet --python $(TRIAL) -c constraints.txt "$$(ls dist/*.whl)[course]"
-	$(call apart,cryutils run 00_start_here 14_scoreboard && cryutils data film demo.mp4 && cryutils predict demo.mp4)
+	$(call apart,cryutils run lesson_1_start_here 14_scoreboard && cryutils data film demo.mp4 && cryutils predict demo.mp4)
 	@echo "Ready to publish:" dist/*
 
 clean:  ## Remove environments, caches of tools and what runs wrote

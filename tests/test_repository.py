@@ -70,8 +70,8 @@ def test_the_owner_is_written_into_every_link_and_a_link_to_a_file_leads_to_one(
     assert make_owner("octo-cat").returncode == 0
     text = "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.*") if path.is_file())
     assert text.count("/octo-cat/cryutils") > 40 and "/OWNER/cryutils" not in text
-    (tmp_path / "notebooks" / "00_start_here.ipynb").unlink()  # README links to it
-    assert "leads to notebooks/00_start_here.ipynb" in make_owner("octo-cat").stderr
+    (tmp_path / "notebooks" / "lesson_1_start_here.ipynb").unlink()  # README links to it
+    assert "leads to notebooks/lesson_1_start_here.ipynb" in make_owner("octo-cat").stderr
     assert all("such as make owner" in make_owner(name).stderr for name in ("", "an owner", "-x"))
 
 

@@ -37,7 +37,7 @@ def test_the_site_is_built_without_a_warning_and_needs_no_other_server(tmp_path:
     assert len(loaded) > 500
     assert not [(name, url[:80]) for name, url in loaded if re.match(r"(?:https?:)?//", url)]
 
-    built = page(site / "notebooks" / "03b_a_network_learns.html")
+    built = page(site / "notebooks" / "lesson_5_how_a_network_learns.html")
     titles = {" ".join(tag.text.split()) for tag in built.select("summary")}
     assert any("Solution" in title for title in titles)
     assert any("Setup" in title for title in titles)

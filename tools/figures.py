@@ -29,7 +29,7 @@ from cryutils.studies.ladder import MISTAKES
 from cryutils.words import BASELINES, IDEAS, SPLITS
 
 FIGURES = {  # notebook, and the figure's key there
-    "docs/two_splits.png": ("00_start_here", "start_here.two_splits"),
+    "docs/two_splits.png": ("lesson_1_start_here", "start_here.two_splits"),
     "docs/scoreboard.png": ("14_scoreboard", "scoreboard_real"),
 }
 BOTH = {split: SPLITS[split] for split in ("random", "leak_free")}

@@ -6,7 +6,7 @@
     python tools/notebooks.py students DIR        write an edition without solutions and outputs
     python tools/notebooks.py solved DIR          write an edition in which each exercise is solved
     python tools/notebooks.py contents            write what follows from notebooks/contents.yml: the map
-                                                  in 00, each time and Next, the table of the syllabus
+                                                  in lesson 1, each time and Next, the table of the syllabus
 
 NAME is a notebook's name or an unambiguous beginning of it, such as 03. `refresh` runs each
 notebook with its embedded parameters, as `nbval` does in the tests; those on DonateACry need its
@@ -130,7 +130,7 @@ def smaller(png: str) -> str:
 
 def link(row: dict[str, Any]) -> str:
     """Return a link to a notebook, with its number and title."""
-    number = row["name"].partition("_")[0].removeprefix("appendix")
+    number = re.match(r"lesson_\d|\d*", row["name"]).group().replace("lesson_", "Lesson ")
     return f"[{' · '.join(filter(None, [number, row['title']]))}]({row['name']}.ipynb)"
 
 

@@ -209,7 +209,7 @@ def lab(arguments: tuple[str, ...]) -> None:
     # JupyterLab removes the sounds of a notebook that it does not trust.
     subprocess.run([*jupyter, "trust", *same], check=False, stdout=subprocess.DEVNULL)
     os.chdir(resolve(folder))
-    os.execv(sys.executable, [*jupyter, "lab", "00_start_here.ipynb", *options])
+    os.execv(sys.executable, [*jupyter, "lab", "lesson_1_start_here.ipynb", *options])
 
 
 @cryutils.command("notebooks", epilog="Example: cryutils notebooks course")

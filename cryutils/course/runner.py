@@ -97,7 +97,7 @@ def chosen(texts: Iterable[str]) -> dict[str, Path]:
         if copy:
             paths.check_file(copy)
         name = copy.stem if copy else text
-        exact = [each for each in known if f"{each}_".startswith(f"{name}_")]  # "03" isn't 03b
+        exact = [each for each in known if f"{each}_".startswith(f"{name}_")]  # "1" isn't 10
         names = exact or [each for each in known if each.startswith(name)]
         if len(names) > 1:
             raise InputError(f"notebook {name!r} fits {', '.join(names)}; give more of the name.")

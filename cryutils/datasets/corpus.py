@@ -2,7 +2,7 @@
 
 A corpus is a sequence of clips, each with a label and an *infant*: a leak-free split keeps all
 clips of an infant together. Anything left out or contradictory is listed as a problem.
-`datasets.load` returns a corpus. Used in notebook 01_data_and_playback.
+`datasets.load` returns a corpus. Used in notebook lesson_4_who_is_in_the_data.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

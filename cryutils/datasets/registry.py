@@ -1,6 +1,6 @@
 """Load a corpus of cries by name, from a folder or from a manifest: `load`.
 
-Used in notebook 01_data_and_playback. It rebuilds the data of Paper A §3.3 (Table 1) and Paper
+Used in notebook lesson_4_who_is_in_the_data. It rebuilds the data of Paper A §3.3 (Table 1) and Paper
 B §3 (data acquisition). CONTRIBUTING.md shows how to add a corpus.
 """
 

@@ -1,6 +1,6 @@
 """What pages show: scripts, and a clip's picture and sound.
 
-Introduced in notebook 01_data_and_playback. The still picture needs no kernel.
+Introduced in notebook lesson_4_who_is_in_the_data. The still picture needs no kernel.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """The cry player, `CryPlayer`: plays clips with a waveform, a spectrogram and model outputs.
 
-Introduced in notebook 01_data_and_playback; 05_image and 06_full use it to show a model's outputs
+Introduced in notebook lesson_4_who_is_in_the_data; 05_image and 06_full use it to show a model's outputs
 over time. Python reads a clip and draws its picture; `player.js` plays the clip. The player uses
 only what ipywidgets 7 (Colab) and 8 have in common, and loads nothing from the network.
 """

@@ -59,7 +59,7 @@ def test_each_slide_is_a_section_or_a_figure_that_fits(tmp_path: Path, chromium:
     page = chromium.new_page(viewport={"width": 1100, "height": 700})
     failed: list[str] = []
     page.on("requestfailed", lambda request: failed.append(request.url))
-    for name in ("00_start_here", "10_leakage_audit"):
+    for name in ("lesson_1_start_here", "10_leakage_audit"):
         page.goto((tmp_path / "slides" / f"{name}.html").as_uri())
         count = page.evaluate("Reveal.getTotalSlides()")
         assert count >= 10

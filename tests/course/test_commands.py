@@ -91,7 +91,7 @@ def test_each_help_has_its_own_example(names: tuple[str, ...], command: Command)
         ("run --nonsense", "No such option"),
         ("run --profile quik", "no profile 'quik'. Did you mean quick?"),
         ("run 03_feature_validtion", "Did you mean 03_feature_validation?"),
-        ("run 0", "notebook '0' fits 00_start_here, "),
+        ("run 0", "notebook '0' fits 02_audio_features, "),
         ("run 03_feature_validation --profile real -p tset_size=0.3", "Did you mean test_size?"),
         ("run 03_feature_validation -p test_size", "write it as key=value"),
         ("run 03_feature_validation --data empty", "empty: no usable recording"),
@@ -245,13 +245,13 @@ def test_lab_opens_the_missing_notebooks_as_trusted_ones(
     monkeypatch.setattr(os, "execv", lambda _, words: started.append(words))
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(apart / "jupyter"))
     command("lab", "mine", "--port", "0")
-    assert started[0][1:] == ["-m", "jupyter", "lab", "00_start_here.ipynb", "--port", "0"]
+    assert started[0][1:] == ["-m", "jupyter", "lab", "lesson_1_start_here.ipynb", "--port", "0"]
     assert Path.cwd() == apart / "mine"
     copies = {path.stem: path.read_bytes() for path in Path.cwd().glob("*.ipynb")}
     sources = {name: path.read_bytes() for name, path in course.notebooks().items()}
     assert copies == sources | {"03_feature_validation": b"mine"}
-    assert Path("solutions", "03b_a_network_learns.py").is_file()
-    first = nbformat.read("00_start_here.ipynb", as_version=4)
+    assert Path("solutions", "lesson_5_how_a_network_learns.py").is_file()
+    first = nbformat.read("lesson_1_start_here.ipynb", as_version=4)
     assert NotebookNotary(data_dir=str(apart / "jupyter")).check_signature(first)
 
 

@@ -33,7 +33,7 @@ def test_labels_that_a_notebook_does_not_take_are_counted_and_named() -> None:
     assert (used, left) == ("24 hungry, 24 tired", "12 recordings of `colic`")
     assert why == "discomfort, hungry, pain or belly_pain, tired"
     assert shown["09_ensemble"].startswith("24 hungry, 24 sleepy; left out: 12 recordings of `colic`")
-    assert shown["03b_a_network_learns"].startswith("can't run: cries has no class 'discomfort'")
+    assert shown["lesson_5_how_a_network_learns"].startswith("can't run: cries has no class 'discomfort'")
     assert "14_scoreboard" not in shown, "it takes no recordings"
 
 

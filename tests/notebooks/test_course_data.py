@@ -32,7 +32,7 @@ CODE_QUOTES_AND_CHANCE = re.compile(
 PAPER = re.compile(r"\b[Pp]apers?\b|§|\bTables? [123]\b")
 # Notebooks about something else than recordings that a reader can replace.
 WITHOUT_DATA = {
-    "00_start_here": "scores synthetic cries that it makes itself, whatever `data` is",
+    "lesson_1_start_here": "scores synthetic cries that it makes itself, whatever `data` is",
     "appendix_statistics": "explains stored answers step by step",
     "appendix_survey": "reads public code",
     "appendix_synthetic": "explains the synthetic voices",
@@ -117,7 +117,7 @@ def test_a_page_on_other_recordings_has_no_number_of_the_courses_text(apart: Pat
         folder.mkdir(parents=True, exist_ok=True)
         x = np.int16(audio.read(clip.path, sr=8000) * 32767)
         wavfile.write(folder / f"{number}.wav", 8000, x)
-    name = "01_data_and_playback"
+    name = "lesson_4_who_is_in_the_data"
     assert runner.run(runner.plan("quick", [name], data="cries")) == {}
     page = apart / "outputs" / "cries-quick" / "notebooks" / f"{name}.ipynb"
     assert {"457", "84 %", "[52, 66]"} <= numbers(nbformat.read(NOTEBOOKS[name], as_version=4).cells)

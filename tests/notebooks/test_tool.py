@@ -73,7 +73,7 @@ def test_every_notebook_and_readme_open_in_colab_and_binder() -> None:
         assert tool.links(name) in notebook.cells[0].source
         assert setup.source.startswith(tool.SETUP)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert all(link in readme for link in tool.links("00_start_here").split(" · "))
+    assert all(link in readme for link in tool.links("lesson_1_start_here").split(" · "))
     assert f"git clone {tool.REPOSITORY} && cd cryutils" in readme
 
 

@@ -1,6 +1,6 @@
 """Generate the synthetic corpus: WAV or MP4 files of planned infants, in the cache.
 
-Used in notebooks 01_data_and_playback and 05_image. As in DonateACry, each infant has several clips,
+Used in notebooks lesson_4_who_is_in_the_data and 05_image. As in DonateACry, each infant has several clips,
 most of them with the same label, in sessions of a few minutes. The corpus is NEVER evidence about
 real infants; `states.py` lists the assumptions.
 """

@@ -1,6 +1,6 @@
 """Synthetic infant cries, controlled by the dials of `states.py`: planned, then rendered.
 
-Used in notebook 01_data_and_playback, and in every notebook if DonateACry is absent. The cries are
+Used in notebook lesson_4_who_is_in_the_data, and in every notebook if DonateACry is absent. The cries are
 NEVER evidence about real infants; `states.py` has the assumptions.
 
 The kinds of sound come from the literature: an expiratory cry with a rising-falling melody (1.4 ±

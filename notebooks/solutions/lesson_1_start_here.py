@@ -1,4 +1,4 @@
-# Solutions to the exercises of notebook 00. Paste a part into the empty cell of its exercise.
+# Solutions to the exercises of lesson 1. Paste a part into the empty cell of its exercise.
 
 # %% 1 · One clip of each baby
 # No baby can be in training and in the test, so the random split has about 25 %, as guessing has.

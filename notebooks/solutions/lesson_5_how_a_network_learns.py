@@ -1,4 +1,4 @@
-# Solutions to the exercises of notebook 03b. Paste a part into the empty cell of its exercise.
+# Solutions to the exercises of lesson 5. Paste a part into the empty cell of its exercise.
 
 # %% 1 · A learning rate
 # 5 is still 10 % above the least loss after five steps; 20 jumps over the valley.

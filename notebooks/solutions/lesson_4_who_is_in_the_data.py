@@ -1,4 +1,4 @@
-# Solutions to the exercises of notebook 01. Paste a part into the empty cell of its exercise.
+# Solutions to the exercises of lesson 4. Paste a part into the empty cell of its exercise.
 
 # %% 1 · Without the largest donor
 # 4.6 instead of 3.3: the other six babies gave 3, 1, 1, 1, 1 and 1 clips.
