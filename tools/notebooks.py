@@ -3,7 +3,7 @@
     python tools/notebooks.py refresh [NAME...]   execute in place, store clean outputs
     python tools/notebooks.py clean [NAME...]     strip what differs from machine to machine,
                                                   set the links to Colab and Binder
-    python tools/notebooks.py students DIR        write an edition without solutions and outputs
+    python tools/notebooks.py students DIR        write an edition without solutions, checks and outputs
     python tools/notebooks.py solved DIR          write an edition in which each exercise is solved
     python tools/notebooks.py contents            write what follows from notebooks/contents.yml: the map
                                                   in lesson 1, each time and Next, the table of the syllabus
@@ -163,6 +163,10 @@ def with_contents(rows: list[dict[str, Any]]) -> dict[Path, str]:
     return texts
 
 
+STUDENTS_CHECK = """\
+#@title Check {number}
+from cryutils.course.exercises import run_check
+run_check("{name}", {number}, globals())"""
 WRONG_ANSWERS = """
 import contextlib, io
 for _wrong in (np.zeros(20), "25 %", None):
@@ -184,10 +188,11 @@ def edition(path: Path, folder: Path, *, solved: bool) -> None:
     """Write a copy of the notebook at `path` into `folder`.
 
     `solved` fills each exercise with its solution, and marks its check, for the tests. The check is
-    then run again with answers that nobody can use. Otherwise the copy is for students: without outputs.
+    then run again with answers that nobody can use. Otherwise the copy is for students: it has no
+    outputs, and a check runs from the installed course, without showing the answer.
     """
     notebook = clean(nbformat.read(path, as_version=4))
-    answers = iter(solutions(path.stem))
+    answers, numbers = iter(solutions(path.stem)), itertools.count(1)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if solved and "exercise" in tags:
@@ -199,6 +204,8 @@ def edition(path: Path, folder: Path, *, solved: bool) -> None:
             cell.source += WRONG_ANSWERS.format(names=names, source=cell.source)
         if not solved and cell.cell_type == "code":
             cell.outputs = []
+            if "check" in tags:
+                cell.source = STUDENTS_CHECK.format(name=path.stem, number=next(numbers))
     nbformat.write(notebook, folder / path.name)
 
 

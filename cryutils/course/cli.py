@@ -233,6 +233,38 @@ def _copy_course(folder: str) -> list[str]:
     return same
 
 
+@cryutils.command(epilog="Example: cryutils grade submissions")
+@click.argument("folder", metavar="FOLDER")
+@click.option("--csv", "table", default="grades.csv", metavar="FILE", help="The table to write.")
+@click.option("--limit", "limit_s", type=click.IntRange(1), default=300, help="Seconds for each cell.")
+def grade(folder: str, table: str, limit_s: int) -> None:
+    """Grade the exercises of submitted notebooks, and write the points to a CSV file.
+
+    A file's name contains that of the notebook. The student is the subfolder of FOLDER, or the file.
+    Answers are programs of other people: grade in a container without a network (docs/syllabus.md).
+    """
+    extras.require("papermill", "course", "grading")
+    import pandas as pd
+
+    from cryutils.course import grading
+
+    rows: list[tuple[str, ...]] = []
+    for path in sorted(resolve(folder).rglob("*.ipynb")):
+        file = printable(path.relative_to(resolve(folder)))
+        notebook, verdicts = grading.grade(path, limit_s=limit_s)
+        new = [(str(k), str(points), printable(why)) for k, (points, why) in enumerate(verdicts, 1)]
+        missing = [f"{k}: {why}" for k, points, why in new if points == "0"]
+        points = f"{len(new) - len(missing)} of {len(new)} points" if new else "no notebook of the course"
+        say(f"{file}: {'; '.join([points, *missing])}")
+        rows += [(file.partition("/")[0], notebook, *row, file) for row in new]
+    if not rows:
+        raise InputError(f"{folder}: no submitted notebook, such as anna/lesson_1_start_here.ipynb.")
+    columns = ["student", "notebook", "exercise", "points", "reason", "file"]
+    with writing(resolve(table)) as part:
+        pd.DataFrame(rows, columns=columns).map(no_formula).to_csv(part, index=False)
+    say(f"{table}: {len(rows)} exercises.")
+
+
 @cryutils.command(epilog="Example: cryutils claims --run reference/judged")
 @click.option("--run", help="Use the results of this run only (default: all runs).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with null if nothing was measured.")

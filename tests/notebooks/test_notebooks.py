@@ -167,5 +167,8 @@ def test_students_edition_has_no_solution_and_no_output(tmp_path: Path) -> None:
         nbformat.validate(stripped)
         for cell in stripped.cells:
             assert not cell.get("outputs")
+            assert "check" not in cell.metadata.get("tags", []) or "if" not in cell.source, (
+                "no answer in a check"
+            )
         for solution in TOOL["solutions"](name):
             assert solution not in "".join(cell.source for cell in stripped.cells)
