@@ -99,8 +99,11 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path | None = Non
 
 
 @contextmanager
-def jupyter(root: Path) -> Iterator[str]:
-    """Start a Jupyter server over `root` with the notebook of widgets in it; yield the server's URL."""
+def jupyter(root: Path, *start: str) -> Iterator[str]:
+    """Start a Jupyter server over `root` with the notebook of widgets in it; yield the server's URL.
+
+    start: what Python runs to start it, if not the frontend itself.
+    """
     cells = Path(__file__).with_name(f"{NAME}.py").read_text().split("\n# %%\n")[1:]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -120,7 +123,7 @@ def jupyter(root: Path) -> Iterator[str]:
         (settings / "notification.jupyterlab-settings").write_text(json.dumps(news))
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *options],
+            [sys.executable, *(start or ("-m", module)), *options],
             cwd=root,
             env=os.environ | folders | {"JUPYTER_TOKEN": TOKEN},
             stdout=file,
