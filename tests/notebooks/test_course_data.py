@@ -33,6 +33,7 @@ PAPER = re.compile(r"\b[Pp]apers?\b|§|\bTables? [123]\b")
 # Notebooks about something else than recordings that a reader can replace.
 WITHOUT_DATA = {
     "lesson_1_start_here": "scores synthetic cries that it makes itself, whatever `data` is",
+    "lesson_7_too_good": "makes synthetic cries and reads public code",
     "appendix_statistics": "explains stored answers step by step",
     "appendix_survey": "reads public code",
     "appendix_synthetic": "explains the synthetic voices",
