@@ -89,10 +89,10 @@ def prepare(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = api_page(name.rpartition("/")[2])
     elif name.startswith("notebooks/"):
         notebook = json.loads(source[0])
-        if any("slide" in tags(cell) for cell in notebook["cells"]):
+        if Path(name).name.startswith("lesson"):
             link = f'<p><a href="../slides/{Path(name).name}.html">Slides of this notebook</a></p>'
             notebook["cells"].insert(1, nbformat.v4.new_markdown_cell(link))
-        source[0] = json.dumps(adapted(with_answers(notebook, Path(name).name)))
+        source[0] = json.dumps(adapted(with_quiz(notebook, Path(name).name)))
     else:
         source[0] = with_outside_links(source[0], "docs")
 
@@ -101,14 +101,11 @@ def tags(cell: dict) -> list[str]:
     return cell["metadata"].get("tags", [])
 
 
-def with_answers(notebook: dict, name: str) -> dict:
-    """Show the quiz of the notebook `name`, and solutions in place of checks: nothing runs here."""
-    solutions = iter(TOOL["solutions"](name))
+def with_quiz(notebook: dict, name: str) -> dict:
+    """Show the quiz of the notebook `name`, and no checks: nothing runs here."""
+    notebook["cells"] = [cell for cell in notebook["cells"] if "check" not in tags(cell)]
     for cell in notebook["cells"]:
-        if "check" in tags(cell):
-            cell |= {"source": "#@title Solution\n" + next(solutions), "outputs": []}
-            cell["metadata"] = {"tags": ["hide-cell"]}
-        elif "display_quiz(" in "".join(cell["source"]):
+        if "display_quiz(" in "".join(cell["source"]):
             with capture_output() as captured:
                 display_quiz(str(ROOT / "notebooks" / "quiz" / f"{name}.json"))
             outputs = [nbformat.v4.new_output("display_data", o.data) for o in captured.outputs]
@@ -219,7 +216,7 @@ def redirect(app: Sphinx, error: Exception | None) -> None:
 
 
 def write_slides(app: Sphinx, error: Exception | None) -> None:
-    """Write the cells tagged `slide` as slides, with the reveal.js of sphinx-revealjs."""
+    """Write the lessons as slides, with the reveal.js of sphinx-revealjs."""
     folder = Path(app.outdir) / "slides"
     reveal = importlib.resources.files("sphinx_revealjs") / "_static" / "revealjs" / "dist"
     with importlib.resources.as_file(reveal) as source:
@@ -229,30 +226,30 @@ def write_slides(app: Sphinx, error: Exception | None) -> None:
     exporter.exclude_input = exporter.exclude_anchor_links = True
     exporter.exclude_output_prompt = True
     exporter.reveal_theme, exporter.reveal_url_prefix = "white", "."
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
+    for path in (ROOT / "notebooks").glob("lesson*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
-        if any("slide" in tags(cell) for cell in notebook.cells):
-            notebook.cells = list(slides(notebook))
-            page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
-            (folder / f"{path.stem}.html").write_text(page, encoding="utf-8")
+        notebook.cells = list(slides(notebook))
+        page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
+        (folder / f"{path.stem}.html").write_text(page, encoding="utf-8")
 
 
 def slides(notebook: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:
     """Yield the cells of the slides: a section of text each, or figures, else other outputs."""
-    heading = ""
+    heading, hidden = "", {"hide-cell", "exercise"}
     for cell in notebook.cells:
+        outputs = [o for o in cell.get("outputs", []) if "un the cell to" not in str(o)]  # a sound, a widget
+        if hidden.intersection(tags(cell)) or (cell.cell_type == "code" and not outputs):
+            continue
         text = cell.source if cell.cell_type == "markdown" else ""
         for section in re.split(r"\n+(?=#+ )", for_slides(text)):
             own = re.match("#+ (.+)", section)
             heading = own[1] if own else heading
-            if "slide" not in tags(cell) or heading in ("Quiz", "Exercises"):
-                continue
-            yield slide("" if own else f"##### {heading}", "slide")
-            if section:
+            if heading != "Quiz":
+                yield slide("" if own else f"##### {heading}", "slide")
                 yield slide(section, "-")
-        if cell.cell_type == "code" and "slide" in tags(cell):
-            figures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
-            yield nbformat.v4.new_code_cell(outputs=figures or cell.outputs)
+        if outputs and heading != "Quiz":
+            figures = [o for o in outputs if "image/png" in o.get("data", {})]
+            yield nbformat.v4.new_code_cell(outputs=figures or outputs)
 
 
 def slide(text: str, kind: str) -> nbformat.NotebookNode:
@@ -265,7 +262,7 @@ def for_slides(text: str) -> str:
     text = with_outside_links(text, "notebooks")
     text = re.sub(r"\]\((\w+)\.ipynb", r"](../notebooks/\1.html", text)
     text = re.sub(r"\]\((\.\./docs/[\w-]+)\.md", r"](\1.html", text)
-    return re.sub(r"\$([^$]+)\$", lambda formula: converter.convert(formula[1]), text)
+    return re.sub(r"\$+([^$]+)\$+", lambda formula: converter.convert(formula[1]), text)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
