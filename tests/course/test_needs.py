@@ -9,12 +9,23 @@ import made_corpus
 import pytest
 from course_of_two import notebook
 from refusals import Command, mistake, success
+from sizes import large
 
+import cryutils
 from cryutils.claims import records
 from cryutils.course import needs, runner
 from cryutils.datasets.corpus import Corpus
 
 PARAMETERS = {name: records.defaults(path) for name, path in runner.notebooks().items()}
+NOTES = re.compile(r"(?m)^(\w+) = [^#\n]*  # (.*)$")  # a parameter and its comment
+OFFERED = [
+    (name, parameter, value)
+    for name, path in runner.notebooks().items()
+    for cell in records.cells(path)
+    if "parameters" in cell["metadata"].get("tags", ())
+    for parameter, comment in NOTES.findall(cell["source"])
+    for value in re.findall(r'"([^"]+)"', comment)
+]
 
 
 def lines(corpus: Corpus, **changed: Any) -> dict[str, str]:
@@ -33,7 +44,6 @@ def test_labels_that_a_notebook_does_not_take_are_counted_and_named() -> None:
     assert (used, left) == ("24 hungry, 24 tired", "12 recordings of `colic`")
     assert why == "discomfort, hungry, pain or belly_pain, tired"
     assert shown["09_ensemble"].startswith("24 hungry, 24 sleepy; left out: 12 recordings of `colic`")
-    assert shown["lesson_5_how_a_network_learns"].startswith("can't run: cries has no class 'discomfort'")
     assert "14_scoreboard" not in shown, "it takes no recordings"
 
 
@@ -47,6 +57,26 @@ def test_what_is_too_little_is_named_with_a_remedy() -> None:
         "two classes with 10 clips of 5 infants each are needed; record more."
     )
     assert "4 clips of 1 infants, but 3 infants are needed; record more" in shown["10_leakage_audit"], few
+
+
+def test_a_notebook_can_use_the_recordings_that_its_comment_offers(donateacry: Path) -> None:
+    offered = [name for name, parameter, value in OFFERED if (parameter, value) == ("data", "donateacry")]
+    assert len(offered) > 5
+    _, unable = needs.check(cryutils.load("donateacry"), {name: PARAMETERS[name] for name in offered})
+    assert unable == []
+
+
+@large
+@pytest.mark.parametrize(("name", "parameter", "value"), OFFERED)
+def test_a_notebook_runs_with_each_value_that_a_comment_offers(
+    donateacry: Path, name: str, parameter: str, value: str
+) -> None:
+    if value == "ResNet50" or (value == "corvin2024" and not (donateacry.parent / value).is_dir()):
+        pytest.skip("needs ImageNet's weights, or recordings that are not here")
+    (row,) = (row for row in runner.contents() if row["name"] == name)
+    wanted = [*row.get("after", ()), name]
+    chosen = [value] if isinstance(PARAMETERS[name][parameter], list) else value
+    assert runner.run(runner.plan("quick", wanted, {parameter: chosen})) == {}
 
 
 def test_needs_agree_with_how_the_notebooks_load_recordings() -> None:
