@@ -2,18 +2,17 @@
 
 # %% 1 · Without the largest donor
 # 4.6 instead of 3.3: the other six babies gave 3, 1, 1, 1, 1 and 1 clips.
-others = n.iloc[1:]
-without = others.sum() ** 2 / (others**2).sum()
+without = effective(n.iloc[1:])
 
 # %% 2 · A perfect recogniser of babies
-# 91 % of all clips, 84 % of those that are not hungry: most babies have one label.
+# 91 % of all clips, 84 % of those that are not hungry: most babies have one reason.
 perfect = pd.crosstab(clips.infant, clips.label).max(axis=1).sum() / len(clips)
 others = clips[clips.label != "hungry"]
 without_hungry = pd.crosstab(others.infant, others.label).max(axis=1).sum() / len(others)
 
 # %% 3 · Voice or microphone
-# "Same infant, other session" falls from 71 to 48 %: other microphones hide a part of the voice.
-# The labels of other infants agree twice as often as by chance, since signal=0.5 gave them a sound.
+# "Same baby, other session" falls from 71 to 48 %: other microphones hide a part of the voice.
+# The reasons of other babies agree twice as often as by chance, since signal=0.5 gave them a sound.
 made = dict(infants=24, clips_per_infant=5, signal=0.5, duration_s=4.0, sr=sr, seed=seed)
 tables = []
 for session in (0.0, 1.0):
