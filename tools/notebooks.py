@@ -143,12 +143,8 @@ def with_contents(rows: list[dict[str, Any]]) -> dict[Path, str]:
         parts.setdefault(row["part"], []).append(link(row))
     course_map = "## The map of the course\n"
     course_map += "".join(f"\n- **{part}**: {', '.join(each)}." for part, each in parts.items())
-    table = "| notebook | question | time |\n|---|---|---|\n"
-    for row in rows:
-        table += "| [{name}](../notebooks/{name}.ipynb) | {question} | {minutes} minutes |\n".format(**row)
-    syllabus = ROOT / "docs" / "syllabus.md"
-    before = r"(?s)(?<=## The notebooks\n\n).*?\n(?=\n## )"
-    texts = {syllabus: re.sub(before, lambda _: table, syllabus.read_text("utf-8"))}
+    table = "| notebook | question | minutes | of these, exercises |\n|---|---|---|---|\n"
+    texts: dict[Path, str] = {}
     for row in rows:
         path = ROOT / "notebooks" / f"{row['name']}.ipynb"
         notebook = nbformat.read(path, as_version=4)
@@ -160,7 +156,12 @@ def with_contents(rows: list[dict[str, Any]]) -> dict[Path, str]:
         first = notebook.cells[0]
         first.source = re.sub(r"(?<=\*\*Time\*\* )[\w ]*(?= minutes)", str(row["minutes"]), first.source)
         texts[path] = nbformat.writes(notebook) + "\n"
-    return texts
+        stars = "".join(re.findall(r"\*\*Exercise \d+\*\* (★+)", texts[path]))
+        time = f"{row['minutes']} | {5 * len(stars)}"  # five minutes a star
+        table += f"| [{row['name']}](../notebooks/{path.name}) | {row['question']} | {time} |\n"
+    syllabus = ROOT / "docs" / "syllabus.md"
+    before = r"(?s)(?<=## The notebooks\n\n).*?\n(?=\n)"
+    return texts | {syllabus: re.sub(before, lambda _: table, syllabus.read_text("utf-8"))}
 
 
 STUDENTS_CHECK = """\
