@@ -1,6 +1,7 @@
 """The cry or the room? What a classifier scores from parts of recordings that lack one of them.
 
-Used in notebook 04_cry2 and by `cryutils audit --background`; docs/audit.md says what the parts show.
+Used in notebooks lesson_6_pain_or_discomfort and 04_cry2, and by `cryutils audit --background`;
+docs/audit.md says what the parts show.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """A pytest plugin for nbval: kernels have their own folders, and solved exercises must be right.
 
-Notebooks on DonateACry are compared only where its recordings are in `CRYUTILS_DATA_DIR`.
+Notebooks on real recordings are compared only where these are in `CRYUTILS_DATA_DIR`.
 """
 
 import os
@@ -53,19 +53,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out notebooks on real recordings where there are none; begin with those in `FIRST`."""
-    if not (Path(os.environ.get("CRYUTILS_DATA_DIR", "")) / "donateacry").is_dir():
-        real = [item for item in items if _is_real(item.path)]
-        config.hook.pytest_deselected(items=real)
-        items[:] = [item for item in items if item not in real]
+    data = Path(os.environ.get("CRYUTILS_DATA_DIR", ""))
+    absent = [item for item in items if not (data / _recordings(item.path)).is_dir()]
+    config.hook.pytest_deselected(items=absent)
+    items[:] = [item for item in items if item not in absent]
     items.sort(key=lambda item: not item.path.name.startswith(FIRST))
 
 
 @cache
-def _is_real(path: Path) -> bool:
-    """Return whether the notebook at `path` takes real recordings by default."""
-    if path.stem == "14_scoreboard":  # it reads stored results
-        return False
-    return bool(re.search(r'"data = \\"(auto|donateacry)\\"', path.read_text(encoding="utf-8")))
+def _recordings(path: Path) -> str:
+    """Return the folder of the real recordings that the notebook at `path` takes by default, or "."."""
+    found = re.search(r'"data = \\"(auto|donateacry|corvin2024)\\"', path.read_text(encoding="utf-8"))
+    if path.stem == "14_scoreboard" or not found:  # the scoreboard reads stored results
+        return "."
+    return found[1].replace("auto", "donateacry")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
