@@ -10,13 +10,8 @@ for f in (100, 3000):
     gains.append(20 * np.log10(after_f.std() / tone_f[1:].std()))
 low_gain, high_gain = gains
 
-# %% 2 · How many MFCC
-# 11.3, 9.1, 8.3 and 4.6 dB.
-errors = {}
-for keep in (1, 5, 10, 20):
-    errors[keep] = np.sqrt(np.mean((mfcc[:, :keep] @ cosines[:keep] - mel) ** 2))
-
-# %% 3 · Undo the constant
-# 0.1, as in the recording itself: only a gain is left, which shifts every level alike.
-quieter = gain * (0.01 * x) + constant
+# %% 2 · Undo the constant
+# 0.75 and 0.05, the share of the recording itself: only a gain is left, which shifts every level alike.
+quieter = gain * (x * 10 ** (-30 / 20)) + constant
+share_scaled = share_at_floor(quieter)
 share_without_mean = share_at_floor(quieter - quieter.mean())
