@@ -1,4 +1,4 @@
-"""The live analysis as a widget for notebook 13_live_and_deployment, `LiveAnalysis` (Paper B §3).
+"""The live analysis as a widget for notebook lesson_8_put_it_to_use, `LiveAnalysis` (Paper B §3).
 
 `live.js` records and draws, here and in the application. `Listener` answers its messages.
 """

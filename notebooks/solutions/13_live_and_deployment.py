@@ -18,12 +18,3 @@ seconds = pd.DataFrame({
     name: [first_time(step, rs, c.label) for rs, c in zip(replays, strangers, strict=True)]
     for name, step in steps.items()
 })
-
-# %% 3 · Fewer bits
-# Four bits change few answers; three or two change clearly more.
-by_bits = {}
-for bits in (8, 6, 4, 3, 2):
-    weights = [rounded(v, 2**bits)[0] if v.ndim > 1 else v for v in floats.get_weights()]
-    by_rounding.set_weights(weights)
-    answer = inputs.by_clip(by_rounding.predict(x, verbose=0), owner, len(clips))[test].argmax(1)
-    by_bits[bits] = (answer != said["32-bit floats"]).sum()

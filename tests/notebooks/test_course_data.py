@@ -35,6 +35,7 @@ WITHOUT_DATA = {
     "lesson_1_start_here": "scores synthetic cries that it makes itself, whatever `data` is",
     "lesson_7_too_good": "makes synthetic cries and reads public code",
     "appendix_listeners": "compares people and a machine on one other corpus",
+    "lesson_8_put_it_to_use": "uses networks that know only synthetic babies",
     "appendix_statistics": "explains stored answers step by step",
     "appendix_survey": "reads public code",
     "appendix_synthetic": "explains the synthetic voices",

@@ -1,6 +1,6 @@
 """Sounds of a nursery without a cry: noise, speech, music, motors and the household.
 
-Used in notebook 13_live_and_deployment. The cry gate of the live analysis (Paper B §3, the
+Used in notebook lesson_8_put_it_to_use. The cry gate of the live analysis (Paper B §3, the
 real-time pipeline) is trained on these sounds, and its false alarms are counted on them. They are
 generated caricatures: a gate that rejects them all may still accept a real television. Adults'
 voices have the formants of Peterson & Barney 1952 (doi 10.1121/1.1906875).
