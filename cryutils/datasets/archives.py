@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import os
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -90,35 +89,37 @@ class Files:
         return {name: sha256 for name, sha256 in self.registry().items() if not (root / name).is_file()}
 
     def _unpack(self, root: Path) -> None:
-        """Download the archive and keep missing files that have the right sha256.
+        """Read the archive up to the last missing file and keep those that have the right sha256.
 
         Raises Unavailable if one is still missing.
         """
-        import pooch
         import requests
+        from tqdm import tqdm
+        from urllib3.exceptions import HTTPError
 
         if os.environ.get("CRYUTILS_OFFLINE"):
             raise Unavailable("CRYUTILS_OFFLINE is set")
         host, missing = urlsplit(self.archive_url).hostname, self._missing()
-        get = pooch.HTTPDownloader(progressbar=True, timeout=(_CONNECT_S, _TIMEOUT_S))
         root.mkdir(parents=True, exist_ok=True)
         try:
-            with tempfile.TemporaryFile(dir=root) as download:
-                get(self.archive_url, download, None)
-                download.seek(0)
-                with tarfile.open(fileobj=download) as archive:
+            with requests.get(self.archive_url, stream=True, timeout=(_CONNECT_S, _TIMEOUT_S)) as answer:
+                answer.raise_for_status()
+                reading = tqdm.wrapattr(answer.raw, "read", desc=self.name)
+                with reading as stream, tarfile.open(fileobj=stream, mode="r|gz") as archive:
                     for member in archive:
                         folder, _, file = member.name.partition(self.archive_folder)[2].partition("/")
                         name = f"{self.folders.get(folder, folder)}/{file}"
                         if member.isfile() and name in missing:
                             content = archive.extractfile(member).read()  # type: ignore[union-attr]
-                            if hashlib.sha256(content).hexdigest() == missing[name]:
+                            if hashlib.sha256(content).hexdigest() == missing.pop(name):
                                 with writing(root / name) as part:
                                     part.write_bytes(content)
-        except requests.RequestException as error:
-            answer = error.response
+                        if not missing:
+                            break
+        except (requests.RequestException, HTTPError) as error:
+            refusal = getattr(error, "response", None)
             cause = f"the connection failed ({type(error).__name__})"
-            cause = cause if answer is None else f"HTTP {answer.status_code} {answer.reason}"
+            cause = cause if refusal is None else f"HTTP {refusal.status_code} {refusal.reason}"
             raise Unavailable(f"{host}: {cause}") from error
         except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise Unavailable(f"{host}: what it sent is no intact archive") from error

@@ -22,6 +22,8 @@ DATASETS = {
     "donateacry-uploads": "cryutils.datasets.donateacry:UPLOADS",
     "donateacry-crying": "cryutils.datasets.donateacry:CRYING",
     "corvin2024": "cryutils.datasets.corvin:DATASET",
+    "esc10": "cryutils.datasets.other_sounds:ESC10",
+    "fsdd": "cryutils.datasets.other_sounds:FSDD",
 }
 
 
