@@ -54,19 +54,21 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out notebooks on real recordings where there are none; begin with those in `FIRST`."""
     data = Path(os.environ.get("CRYUTILS_DATA_DIR", ""))
-    absent = [item for item in items if not (data / _recordings(item.path)).is_dir()]
+    absent = [item for item in items if not all((data / name).is_dir() for name in _recordings(item.path))]
     config.hook.pytest_deselected(items=absent)
     items[:] = [item for item in items if item not in absent]
     items.sort(key=lambda item: not item.path.name.startswith(FIRST))
 
 
 @cache
-def _recordings(path: Path) -> str:
-    """Return the folder of the real recordings that the notebook at `path` takes by default, or "."."""
-    found = re.search(r'"data = \\"(auto|donateacry|corvin2024)\\"', path.read_text(encoding="utf-8"))
+def _recordings(path: Path) -> set[str]:
+    """Return the folders of the real recordings that the notebook at `path` takes by default."""
+    text = path.read_text(encoding="utf-8")
+    found = re.search(r'"data = \\"(auto|donateacry|corvin2024)\\"', text)
     if path.stem == "14_scoreboard" or not found:  # the scoreboard reads stored results
-        return "."
-    return found[1].replace("auto", "donateacry")
+        return set()
+    others = {"esc10", "fsdd"} if 'load(\\"esc10' in text else set()
+    return {found[1].replace("auto", "donateacry"), *others}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
