@@ -1,6 +1,6 @@
 """The ladder of mistakes: an honest recipe, and what each common mistake adds to its score.
 
-Notebook 10_leakage_audit writes four of the mistakes by hand and runs all twelve here. Neither
+Lesson 7 makes four of the mistakes by hand; notebook 10_leakage_audit makes all twelve here. Neither
 paper says whether any of them occurred, but we can measure how much each one would add. The honest
 recipe divides the clips by infant, draws as many windows of each class everywhere, oversamples, adds
 noisy copies, scales, selects and compresses features, trains a small network, chooses its epoch on
