@@ -44,7 +44,7 @@ WITHOUT_DATA = {
 # Beginnings of paragraphs with numbers of the method, or of a question.
 OF_THE_METHOD = (
     "**Exercise",
-    "**More clips or more babies?** Suppose",
+    "**How many infants are needed?** Suppose",
     "**Try it.** At which threshold",
     "*Brier* is",
     "## 4 · 80 % of what?",
