@@ -258,7 +258,7 @@ def slide(text: str, kind: str) -> nbformat.NotebookNode:
 
 def for_slides(text: str) -> str:
     """Return text with links from the folder of the slides, and with formulas as MathML."""
-    text = OPEN_IN.sub("", text).partition("\n\n**Time**")[0]  # the rest is for readers
+    text = OPEN_IN.sub("", text).partition("**Time**")[0]  # the rest is for readers
     text = with_outside_links(text, "notebooks")
     text = re.sub(r"\]\((\w+)\.ipynb", r"](../notebooks/\1.html", text)
     text = re.sub(r"\]\((\.\./docs/[\w-]+)\.md", r"](\1.html", text)
