@@ -1,6 +1,6 @@
 """Figures of sound: waveform, spectrogram and cepstrum.
 
-Used in notebooks 00, 02_audio_features (which rebuilds Paper A's Figure 1) and 09, and by the player.
+Used in lessons 1 and 3, 02_audio_features (which rebuilds Paper A's Figure 1) and 09, and by the player.
 `sr` is the sampling rate in Hz, `hop_length` the samples from one frame to the next.
 """
 
