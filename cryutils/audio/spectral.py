@@ -2,8 +2,9 @@
 
 Lesson 3 explains the steps, with librosa's calls where they are one line; the library calls this
 module. Paper B's preprocessing (resample, normalise the amplitude, pre-emphasise; `stft` frames and
-windows) and the features of both papers (Paper A §3.2), one short function for each step. Conventions and defaults are those of librosa, and tests compare the
-numbers with it. Only the axes differ: time comes first, `(frames, coefficients)`.
+windows) and the features of both papers (Paper A §3.2), one short function for each step.
+Conventions and defaults are those of librosa, and tests compare the numbers with it. Only the axes
+differ: time comes first, `(frames, coefficients)`.
 
 Throughout, `x` is a signal, float32 (samples,), and `sr` its rate in Hz. `n_fft` is the length of a
 frame in samples, and `hop_length` the distance between frames. Transforms raise InputError for
