@@ -13,10 +13,7 @@ without_hungry = pd.crosstab(others.infant, others.label).max(axis=1).sum() / le
 # %% 3 · Voice or microphone
 # "Same baby, other session" falls from 71 to 48 %: other microphones hide a part of the voice.
 # The reasons of other babies agree twice as often as by chance, since signal=0.5 gave them a sound.
-made = dict(infants=24, clips_per_infant=5, signal=0.5, duration_s=4.0, sr=sr, seed=seed)
-tables = []
-for session in (0.0, 1.0):
-    voices = cryutils.load("synthetic", session=session, **made)
-    features = audio.summarise(audio.features(voices, kind="mfcc", sr=sr))
-    tables.append(nearest_neighbours(voices, features))
-table_one, table_many = tables
+table_one, table_many = (
+    nearest_neighbours(room, audio.summarise(audio.features(room, kind="mfcc", sr=sr)))
+    for room in (one_room, many_rooms)
+)
