@@ -10,8 +10,3 @@ components = next(
 # %% 2 · Decibels
 # The power is the square of the amplitude: 10 log10(10 ** 2) is 20.
 my_snr = 20
-
-# %% 3 · State or baby?
-# Both are far above chance. A baby has few states here, so the two are hard to separate.
-same_state = np.mean(state[nearest] == state)
-same_baby = np.mean(baby[nearest] == baby)
