@@ -100,6 +100,14 @@ def scores(room: str, octaves: float, seed: int = 0) -> pd.DataFrame:
     return background.scores(answered).set_index(["metric", "condition"])
 
 
+def test_silence_at_the_ends_of_a_file_changes_nothing() -> None:
+    x = (bursts(harmonics(400)) + 0.01 * NOISE).astype(np.float32)
+    dither = np.where(NOISE[: SR // 2] > 0, 1, -1).astype(np.float32) / 2**15  # of a file with 16 bits
+    plain, padded = (background.features(each, sr=SR) for each in (x, np.concatenate([dither, x, dither])))
+    for name, numbers in plain.items():
+        np.testing.assert_allclose(padded[name], numbers, rtol=1e-5)
+
+
 @pytest.mark.parametrize("octaves", [0.0, 0.5])
 @pytest.mark.parametrize(
     ("room", "reached"),
