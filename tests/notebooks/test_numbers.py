@@ -49,6 +49,7 @@ def test_every_number_of_the_text_is_shown(name: str) -> None:
     for paragraph in "\n\n".join(cell.source for cell in cells).split("\n\n"):
         linked = [path.parent / link for link in re.findall(r"\]\(([^)#\s]+)", paragraph)]
         values = of_outputs.union(*(shown(page) for page in linked if page.is_file()))
+        values |= {int(k) / int(n) for k, n in re.findall(r"(\d+) of (\d+)", paragraph)}
         for text in stated(paragraph):
             value, decimals = abs(float(text.replace("−", "-"))), len(text.partition(".")[2])
             near = 0.5 * 10**-decimals + 1e-9
