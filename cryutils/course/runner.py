@@ -8,6 +8,7 @@ papermill is unsafe in threads, so it executes each notebook in its own process
 (`python -m cryutils.course.execution`).
 """
 
+import ast
 import errno
 import json
 import os
@@ -23,6 +24,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -156,8 +158,11 @@ def plan(
         changed |= {key: value for key, value in values.items() if key in known[name]}
         records.require_types(changed, known[name])
         used = [_files(text) for text in (known[name] | changed).values() if isinstance(text, str)]
-        cells = [(cell["source"], cell["metadata"].get("tags")) for cell in records.cells(path)]
-        digest = hash([cells, changed, used, shared])
+        cells = records.cells(path)
+        code = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code")
+        library = {str(file): paths.file_digest(file) for file in sources(code)}
+        contents_of_cells = [(cell["source"], cell["metadata"].get("tags")) for cell in cells]
+        digest = hash([contents_of_cells, changed, used, library, shared])
         jobs.append(Job(name, path, folder, changed, digest, rows[name].get("after", ())))
     return jobs
 
@@ -169,13 +174,52 @@ def _require_known(names: Iterable[str], known: Collection[str], where: str) -> 
 
 
 def _shared() -> list[Any]:
-    """Return what all notebooks depend on: library, stored data and results, versions and weights."""
+    """Return what all notebooks depend on: stored data and results, versions and weights."""
     home = paths.project_dir()
-    library = [digests(_LIBRARY.parent / name) for name in _PACKAGES]
     stored = digests(home / "data") | digests(home / "outputs" / "reference")
     files = {name: digest for name, digest in stored.items() if not name.startswith("data/profiles")}
     installed = {key: value for key, value in versions(home).items() if key != "commit"}
-    return [library, files, installed, _files(str(paths.weights_dir() or ""))]
+    return [files, installed, _files(str(paths.weights_dir() or ""))]
+
+
+def sources(code: str, library: Path = _LIBRARY.parent) -> list[Path]:
+    """Return the files of the library that `code` imports, directly or indirectly; all if it is no Python.
+
+    These are modules, and the scripts and tables beside them. library: the folder that contains the
+    packages cryutils and crydecode.
+    """
+    code = re.sub(r"(?m)^(\s*)[!%].*", r"\1pass", code)  # IPython's commands
+    lazy = [f"import {name}" for name in set(re.findall(r"\bcryutils\.[a-z_]+", code))]
+    files: set[Path] = set()
+    try:
+        waiting = _modules("\n".join([code, *lazy]), library, library)
+    except SyntaxError:  # the kernel may understand it, or says what is wrong
+        return sorted(library / name for package in _PACKAGES for name in digests(library / package))
+    while new := waiting - files:
+        files |= new
+        waiting = set().union(*(_imports(file, library) for file in new))
+    return sorted(files | {path for file in files for path in file.parent.glob("*.[!p]*")})
+
+
+@cache
+def _imports(file: Path, library: Path) -> set[Path]:
+    return _modules(file.read_text(encoding="utf-8"), file.parent, library)
+
+
+def _modules(code: str, folder: Path, library: Path) -> set[Path]:
+    """Return the modules of the library that `code`, a module in `folder`, imports itself."""
+    places = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            places += [library / alias.name.replace(".", "/") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            home = [folder, *folder.parents][node.level - 1] if node.level else library
+            home /= (node.module or "").replace(".", "/")
+            places += [home / alias.name for alias in node.names]  # a module, or a name in one
+    packages = {library / name for name in _PACKAGES}
+    inside = {path for end in places for path in (end, *end.parents) if packages & {path, *path.parents}}
+    files = [file for path in inside for file in (path.with_suffix(".py"), path / "__init__.py")]
+    return {file for file in files if file.is_file()}
 
 
 def _files(text: str) -> list[parallel.Identity]:

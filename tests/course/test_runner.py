@@ -122,14 +122,11 @@ def test_what_results_depend_on_counts_and_outputs_do_not(
     own = apart / "own" / "tired" / "bo" / "1.wav"
     sound(own)
     (apart / "clips.csv").write_text("file,label,infant\na.wav,tired,bo\n")
-    version, digests = metadata.version, runner.digests
+    version = metadata.version
     notebook("02_second", parameters='data = "own"\nlist_of_clips = "clips.csv"\nweights = "own.h5"\n')
 
     def new_version() -> None:
         monkeypatch.setattr(metadata, "version", lambda name: "0" if name == "numpy" else version(name))
-
-    def new_module() -> None:
-        monkeypatch.setattr(runner, "digests", lambda f: digests(f) | {"new": f.name == "cryutils"})
 
     changes: dict[str, Callable[[], object]] = {
         "a recording": lambda: sound(own, seconds=0.4),
@@ -137,7 +134,7 @@ def test_what_results_depend_on_counts_and_outputs_do_not(
         "weights by a parameter": (apart / "own.h5").touch,
         "weights in the folder": (apart / "weights" / "resnet50_notop.h5").touch,
         "stored data": (project / "data" / "gate.json").touch,
-        "the library": new_module,
+        "the library": lambda: monkeypatch.setattr(runner, "sources", lambda _: [apart / "a.wav"]),
         "a package": new_version,
         "a cell": lambda: notebook("02_second", "1 + 1", parameters='data = "own"\n'),
     }
@@ -153,6 +150,35 @@ def test_what_results_depend_on_counts_and_outputs_do_not(
     nbformat.write(content, path)
     assert jobs("02")[0].fingerprint == seen[-1]
     assert jobs("02", values={"data": "synthetic"})[0].fingerprint != seen[-1]
+
+
+def test_of_the_library_a_notebook_depends_on_what_it_imports(tmp_path: Path) -> None:
+    for name, text in {
+        "__init__.py": "from cryutils.errors import InputError",
+        "errors.py": "",
+        "audio/__init__.py": "from .files import read",
+        "audio/files.py": "def read():\n    import cryutils.video",
+        "audio/unused.py": "",
+        "video/__init__.py": "",
+        "video/faces.json": "{}",
+    }.items():
+        path = tmp_path / "cryutils" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    (tmp_path / "numpy.py").write_text("")  # as beside an installed wheel
+
+    def names(code: str) -> list[str]:
+        files = runner.sources(code, tmp_path)
+        return [path.relative_to(tmp_path / "cryutils").as_posix() for path in files]
+
+    video = ["video/__init__.py", "video/faces.json"]
+    audio = ["__init__.py", "audio/__init__.py", "audio/files.py", "errors.py", *video]
+    assert names("%pip install x\nfrom cryutils import audio") == audio
+    assert names("import cryutils\ncryutils.audio.read()") == audio
+    assert names("import cryutils.video") == ["__init__.py", "errors.py", *video]
+    assert names("import numpy") == []
+    assert set(names("files = !ls")) == {*audio, "audio/unused.py"}
 
 
 def test_a_run_executes_what_is_not_up_to_date(finished: Path, apart: Path, command: Command) -> None:
