@@ -19,6 +19,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -497,18 +499,21 @@ _run_option = click.option("--run", help="Run that trained the models (default: 
 @_run_option
 @click.option("--annotate", metavar="MP4", help="Write a copy of the film that shows the answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line of text.")
-def predict(files: tuple[str, ...], model: str, run: str | None, annotate: str | None, as_json: bool) -> None:
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per line of text.")
+def predict(
+    files: tuple[str, ...], model: str, run: str | None, annotate: str | None, as_json: bool, as_csv: bool
+) -> None:
     """Find the crying in sounds and videos, and predict the infant's state.
 
     A line is printed for each episode of crying, or one for a file without crying. Pictures are
     judged by the face. For a directory, all recordings in it and in its subfolders are used. If a
-    model has several networks, the line has the answer of each. The exit code is 1 if some files
-    were bad, 2 if all were.
+    model has several networks, the line has the answer of each, and that of the face over time. The
+    exit code is 1 if some files were bad, 2 if all were.
 
     \b
     Examples:
       cryutils predict cry.wav crying.mp4
-      cryutils predict recordings --json
+      cryutils predict recordings --csv
       cryutils predict --model ensemble crying.mp4 --annotate answers.mp4
     """
     from tqdm import tqdm
@@ -516,6 +521,8 @@ def predict(files: tuple[str, ...], model: str, run: str | None, annotate: str |
     from cryutils.inference import annotate as annotation
     from cryutils.inference.predict import Predictor
 
+    if as_json and as_csv:
+        raise InputError("--json, --csv: give one of them.")
     names = [path for name in files for path in _recordings(name)]
     if annotate and len(names) > 1:
         raise InputError(f"--annotate {annotate}: give one film.")
@@ -538,13 +545,15 @@ def predict(files: tuple[str, ...], model: str, run: str | None, annotate: str |
             readings = [Reading(0.0, GAP)]
         for reading in readings:
             rows.append(_row(name, reading, predictor) | {"error": message})
-            if not (as_json or message):
+            if not (as_json or as_csv or message):
                 say(_line(rows[-1]))
         if annotate and not message:
             target = annotation.annotate(resolve(name), resolve(annotate), readings)
             say(f"{target}: written.", err=True)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
+    elif as_csv:
+        click.echo(_table(rows, predictor.classes), nl=False)
     if bad:
         raise SystemExit(2 if bad == len(names) else 1)
 
@@ -578,6 +587,7 @@ def _row(name: str, reading: Reading, predictor: "Predictor") -> dict[str, Any]:
     is_joined = joint is not None and [*reading.submodels] == list(joint.input.parts)
     names = reading.submodels if used in ("audio", "image") and not is_joined else ()
     answering = [part for part in predictor.system.parts if part.name in names]
+    by_face = [(round(at, 2), max(p, key=lambda state: p[state])) for at, p in reading.frames]
     return {
         "file": name,
         "start_s": start,
@@ -590,6 +600,7 @@ def _row(name: str, reading: Reading, predictor: "Predictor") -> dict[str, Any]:
         "model": "+".join(part.name for part in answering) or predictor.model,
         "data": ", ".join(dict.fromkeys(part.data for part in answering)) or predictor.data,
         "submodels": {name: _rounded(p) for name, p in reading.submodels.items()},
+        "face_over_time": [next(same) for _, same in groupby(by_face, itemgetter(1))],
     }
 
 
@@ -610,7 +621,22 @@ def _line(row: dict[str, Any]) -> str:
     for name, p in row["submodels"].items() if len(row["submodels"]) > 1 else ():
         state, share = max(p.items(), key=lambda pair: pair[1])
         parts.append(f"{name}: {state} {share:.0%}")
+    by_second = {timedelta(seconds=round(at)): state for at, state in row["face_over_time"]}
+    if len(by_second) > 1:
+        shown = ", ".join(f"{state} from {at}" for at, state in by_second.items())
+        parts.append(f"face over time: {shown}")
     return f"{row['file']}: {'; '.join(filter(None, [*parts, row['note']]))}"
+
+
+def _table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> str:
+    """Return the rows as CSV with a column `p_<class>` for each probability."""
+    import pandas as pd
+
+    table = pd.DataFrame(rows).drop(columns=["probabilities", "submodels", "face_over_time"])
+    table = table.map(lambda value: no_formula(value) if isinstance(value, str) else value)
+    for state in classes:
+        table[f"p_{state}"] = [row["probabilities"].get(state) for row in rows]
+    return table.to_csv(index=False)
 
 
 @cryutils.command(epilog="Example: cryutils export --model cry2 --output device")

@@ -1,5 +1,7 @@
 """`cryutils predict`: a line for each file on stdout, reasons on stderr; and `export`."""
 
+import csv
+import io
 import json
 import os
 import re
@@ -100,7 +102,7 @@ def test_a_directory_is_replaced_by_the_recordings_in_it_and_below(
     assert [str(name) for name in names] == ["tired/anna/A.PNG", "tired/anna/b.wav"]
 
 
-def test_json_has_each_answer_and_why_there_is_none(predict: Command) -> None:
+def test_json_and_csv_have_the_same_answers(predict: Command) -> None:
     files = "=1+1.wav", "cry.mp4", "silent.mp4", "nothing.mp4"
     code, out, _ = predict(*files, "--json")
     bad, both, silent, nothing = objects = json.loads(out)
@@ -110,7 +112,11 @@ def test_json_has_each_answer_and_why_there_is_none(predict: Command) -> None:
     assert (both["run"], both["model"], both["data"]) == ("quick", "full", "synthetic")
     assert (both["used"], both["note"], both["error"]) == ("both", "", None)
     assert (silent["used"], silent["note"]) == ("image", "sound: silence")
-    assert sum(both["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    table = list(csv.DictReader(io.StringIO(predict(*files, "--csv")[1])))
+    assert [row["state"] for row in table] == [row["state"] or "" for row in objects]
+    p = {name: float(table[1][f"p_{name}"]) for name in both["probabilities"]}
+    assert p == both["probabilities"] and table[0]["p_tired"] == ""
+    assert table[0]["file"] == "'=1+1.wav", "text in a spreadsheet, and no formula"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +125,7 @@ def test_json_has_each_answer_and_why_there_is_none(predict: Command) -> None:
         (("",), "an empty name"),
         (("cry.mp4", "--model", "ful"), "no model 'ful'. Did you mean full?"),
         (("cry.mp4", "--run", "quik"), "Did you mean quick?"),
+        (("cry.mp4", "--json", "--csv"), "give one of them"),
         (("{apart}",), "no recording in this directory"),
     ],
 )
