@@ -138,11 +138,9 @@ def with_contents(rows: list[dict[str, Any]]) -> dict[Path, str]:
     """Return the syllabus and the notebooks, by path, with what follows from the list of notebooks."""
     numbered = [row for row in rows if row["part"] != "Appendices"]
     following = {a["name"]: link(b) for a, b in itertools.pairwise([*numbered, rows[0]])}
-    parts: dict[str, list[str]] = {}
-    for row in rows:
-        parts.setdefault(row["part"], []).append(link(row))
-    course_map = "## The map of the course\n"
-    course_map += "".join(f"\n- **{part}**: {', '.join(each)}." for part, each in parts.items())
+    lessons = [f"- {link(row)}" for row in rows if row["part"] == "The course"]
+    after = "Then comes [the replication of both papers](../docs/syllabus.md#the-notebooks)."
+    course_map = "\n".join(["## The map of the course\n", *lessons, f"\n{after}"])
     table = "| notebook | question | minutes | of these, exercises |\n|---|---|---|---|\n"
     texts: dict[Path, str] = {}
     for row in rows:
