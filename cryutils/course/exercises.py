@@ -1,6 +1,5 @@
 """Checks of the exercises in notebooks: a hint for every answer, and never an error."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cryutils._io.paths import project_dir
+from cryutils.claims import records
 
 
 @contextmanager
@@ -34,10 +34,9 @@ def run_check(notebook: str, number: int, names: dict[str, Any]) -> None:
 
     number: of the exercise, from 1. names: the reader's `globals()`.
     """
-    file = project_dir() / "notebooks" / f"{notebook}.ipynb"
-    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    cells = records.cells(project_dir() / "notebooks" / f"{notebook}.ipynb")
     checks = [cell["source"] for cell in cells if "check" in cell["metadata"].get("tags", ())]
-    exec("".join(checks[number - 1]), names)
+    exec(checks[number - 1], names)
 
 
 def _kind(answer: object) -> str:
