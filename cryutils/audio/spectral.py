@@ -30,6 +30,7 @@ HOP_LENGTH = 512
 N_MELS = 128
 N_MFCC = 20
 PRE_EMPHASIS = 0.97
+_PADDING = 0.0005  # of full scale; the dither of a 16-bit file is below it
 _FRAMES_AT_ONCE = 16  # 256 kB of double-precision samples at the default n_fft
 _RANGES = {
     "sr": (1, 768_000),  # Hz
@@ -87,6 +88,16 @@ def normalise_amplitude(x: Array) -> Array:
     """Return `x / max|x|`, float32 (samples,); silence is unchanged."""
     loudest = float(np.max(np.abs(x), initial=0.0))
     return x * np.float32(1 / loudest) if loudest > 0 else x.copy()
+
+
+def without_padding(x: Array) -> Array:
+    """Return a sound without the samples below 0.0005 of full scale at both ends, float32 (samples,).
+
+    Such samples are padding, or a recorder that starts: nearly all files of Corvin et al. begin and end
+    with half a second of them. A sound of such samples alone is unchanged.
+    """
+    is_sound = np.flatnonzero(np.abs(x) > _PADDING)
+    return x[is_sound[0] : is_sound[-1] + 1] if len(is_sound) else x
 
 
 def min_max(x: Array) -> Array:

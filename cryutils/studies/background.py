@@ -36,7 +36,6 @@ VOICE = (
     *("bursts", "burst_length", "burst_length_spread", "sound_share"),
 )
 _HOP_S = 0.016
-_SILENT = 0.0005  # of full scale; below it at both ends of a file is padding, or a recorder that starts
 _LOUD_DB = 20.0  # below the loudest frame; quieter frames are no part of the voice
 _PITCH_HZ = 150.0, 1200.0
 _STEPS = 48  # pitches in an octave
@@ -56,8 +55,7 @@ def features(x: Array, *, sr: int) -> dict[str, Array]:
 
     x: float32 (samples,) at `sr` Hz. Raises InputError for an empty sound and for NaN.
     """
-    is_sound = np.flatnonzero(np.abs(x) > _SILENT)
-    x = x[is_sound[0] : is_sound[-1] + 1] if len(is_sound) else x
+    x = spectral.without_padding(x)
     y = spectral.pre_emphasis(spectral.normalise_amplitude(x))
     n_fft, hop = 2 * round(_HOP_S * sr), round(_HOP_S * sr)
     spectrum = np.abs(spectral.stft(y, n_fft=n_fft, hop_length=hop)) ** 2

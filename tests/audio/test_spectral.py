@@ -79,6 +79,13 @@ def test_samples_that_are_no_numbers_and_settings_out_of_range_are_refused() -> 
         spectral.stft(np.ones(99, np.float32), hop_length=0)
 
 
+def test_padding_is_cut_off_at_both_ends_and_kept_between() -> None:
+    inside = np.float32([0.001, 0, 0, -0.2])
+    padded = np.r_[np.zeros(9, np.float32), np.float32(0.0004), inside, np.float32([-0.0005, 0])]
+    np.testing.assert_array_equal(spectral.without_padding(padded), inside)
+    np.testing.assert_array_equal(spectral.without_padding(np.zeros(3, np.float32)), np.zeros(3))
+
+
 def test_amplitude_is_normalised_and_silence_kept() -> None:
     np.testing.assert_array_equal(
         spectral.normalise_amplitude(np.float32([0.1, -0.2, 0])), np.float32([0.5, -1, 0])
