@@ -138,7 +138,8 @@ def with_contents(rows: list[dict[str, Any]]) -> dict[Path, str]:
     """Return the syllabus and the notebooks, by path, with what follows from the list of notebooks."""
     numbered = [row for row in rows if row["part"] != "Appendices"]
     following = {a["name"]: link(b) for a, b in itertools.pairwise([*numbered, rows[0]])}
-    lessons = [f"- {link(row)}" for row in rows if row["part"] == "The course"]
+    course = [row for row in rows if row["part"] == "The course"]
+    lessons = [f"{n}. [{row['title']}]({row['name']}.ipynb)" for n, row in enumerate(course, start=1)]
     after = "Then comes [the replication of both papers](../docs/syllabus.md#the-notebooks)."
     course_map = "\n".join(["## The map of the course\n", *lessons, f"\n{after}"])
     table = "| notebook | question | minutes | of these, exercises |\n|---|---|---|---|\n"
