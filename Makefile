@@ -114,7 +114,7 @@ owner:  ## Write the owner on GitHub into every link, and check them: make owner
 	@echo "$(NAME)" | grep -Eqx '[A-Za-z0-9](-?[A-Za-z0-9]){0,38}' || \
 	  { echo "NAME=$(NAME): give the owner's name on GitHub, such as make owner NAME=octocat." >&2; exit 1; }
 	@perl -pi -e 's{(github\.com/|/github/|/gh/)[\w-]+(?=/cryutils\b)}{$$1$(NAME)}g' $(LINKED)
-	@perl -nle 'for (m{/cryutils/(?:blob/)?HEAD(?:/|\?labpath=)([\w./-]+\w)}g) { -e or die "$$ARGV: its link leads to $$_, which is missing; correct the link.\n" }' $(LINKED)
+	@perl -nle 'for (m{/cryutils/(?:blob/)?HEAD/([\w./-]+\w)}g) { -e or die "$$ARGV: its link leads to $$_, which is missing; correct the link.\n" }' $(LINKED)
 	@echo "$$(grep -oh '/$(NAME)/cryutils' $(LINKED) | wc -l) links name $(NAME); make links asks the network."
 
 test-colab: $(COLAB)/.installed  ## Run the notebooks and their widgets with Colab's versions

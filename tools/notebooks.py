@@ -2,7 +2,7 @@
 
     python tools/notebooks.py refresh [NAME...]   execute in place, store clean outputs
     python tools/notebooks.py clean [NAME...]     strip what differs from machine to machine,
-                                                  set the links to Colab and Binder
+                                                  set the link to Colab
     python tools/notebooks.py students DIR        write an edition without solutions, checks and outputs
     python tools/notebooks.py solved DIR          write an edition in which each exercise is solved
     python tools/notebooks.py contents            write what follows from notebooks/contents.yml: the map
@@ -41,13 +41,15 @@ METADATA = {
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
-# The beginning of each setup cell. In Colab it installs the course, once a session.
+# The beginning of each setup cell. In Colab and on the site it installs the course, once a session.
 SETUP = f"""#@title Setup
 import importlib.util
 import sys
 from pathlib import Path
 
-if importlib.util.find_spec("cryutils") is None:
+if sys.platform == "emscripten":
+    %pip install --quiet cryutils_browser
+elif importlib.util.find_spec("cryutils") is None:
     if "google.colab" not in sys.modules:
         raise SystemExit("not installed: run `pip install -e '.[course]'` in your clone.")
     !test -d /content/course || git clone --quiet --depth 1 {REPOSITORY} /content/course
@@ -60,15 +62,15 @@ import cryutils"""
 
 
 def links(name: str) -> str:
-    """Return links that open the notebook `name` in Colab and in Binder."""
-    owner, page = REPOSITORY.removeprefix("https://github.com/"), f"notebooks/{name}.ipynb"
-    colab = f"https://colab.research.google.com/github/{owner}/blob/HEAD/{page}"
-    binder = f"https://mybinder.org/v2/gh/{owner}/HEAD?labpath={page}"
-    return f"[Open in Colab]({colab}) · [Open in Binder]({binder})"
+    """Return a link that opens the notebook `name` in Colab."""
+    owner = REPOSITORY.removeprefix("https://github.com/")
+    return (
+        f"[Open in Colab](https://colab.research.google.com/github/{owner}/blob/HEAD/notebooks/{name}.ipynb)"
+    )
 
 
 def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """Set the links below the title of the notebook `name`, and the beginning of its setup cell."""
+    """Set the line of links below the title of the notebook `name`, and the beginning of its setup cell."""
     title, _, rest = notebook.cells[0].source.partition("\n\n")
     rest = re.sub(r"^\[Open in Colab\].*\n\n", "", rest)
     notebook.cells[0].source = f"{title}\n\n{links(name)}\n\n{rest}"

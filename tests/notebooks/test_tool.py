@@ -62,10 +62,10 @@ def test_a_setup_cell_whose_clone_fails_ends_with_one_sentence(monkeypatch: pyte
         exec(setup)
 
 
-# Colab and Binder
+# Colab
 
 
-def test_every_notebook_and_readme_open_in_colab_and_binder() -> None:
+def test_every_notebook_and_readme_open_in_colab() -> None:
     """A failure after a change of the address: run `python tools/notebooks.py clean`."""
     for name, path in NOTEBOOKS.items():
         notebook = nbformat.read(path, as_version=4)
