@@ -42,8 +42,8 @@ READY = Path(__file__).with_name("small_cnn.npz")
 class Backbone:
     """A frozen network from RGB pixels of 0 to 255 to feature maps, and the origin of its weights.
 
-    weights: a description. preprocessing: what is done first, as in `keras.applications`, such as
-    "resnet".
+    weights: a description. preprocessing: how pixels are scaled first, a `mode` of Keras'
+    `imagenet_utils.preprocess_input`.
     """
 
     model: Any
@@ -94,7 +94,7 @@ def choose(name: str = "auto", *, size: int | None = None) -> Backbone:
     maps = network(keras().applications.resnet.preprocess_input(pixels), training=False)
     model = keras().Model(pixels, maps, name=f"frozen_{network.name}")
     model.trainable = False
-    return Backbone(model, "ResNet50", "ImageNet", "resnet")
+    return Backbone(model, "ResNet50", "ImageNet", "caffe")
 
 
 def _pretrained(shape: tuple[int, ...]) -> Any:
