@@ -5,6 +5,7 @@ from the answers, which are programs of other people (docs/syllabus.md, "Grading
 """
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,13 @@ def grade(path: Path, *, limit_s: int) -> tuple[str, list[Verdict]]:
         answers = _answers(nbformat.read(path, as_version=4))
     except Exception as error:  # whatever the file holds
         return name, [(0, f"cannot be read: {type(error).__name__}")] * len(checks)
-    if len(answers) != len(empty):
-        return name, [(0, f"{len(answers)} of {len(empty)} exercise cells found")] * len(checks)
-    if answers == empty:
+    if not answers:
+        return name, [(0, "no exercise found: its cells have lost their tags")] * len(checks)
+    answers = dict(enumerate(empty, 1)) | answers
+    if [*answers.values()] == empty:
         return name, [(0, "not answered")] * len(checks)
-    for exercise, check, answer in zip(exercises, checks, answers, strict=True):
-        exercise.source, check.source = answer, _RESTORED + check.source
+    for number, (exercise, check) in enumerate(zip(exercises, checks, strict=True), 1):
+        exercise.source, check.source = answers[number], _RESTORED + check.source
     notebook.cells = notebook.cells[: notebook.cells.index(checks[-1]) + 1]
     died = _execute(notebook, limit_s)
     return name, _verdicts([cell for cell in notebook.cells if cell.cell_type == "code"], died)
@@ -54,15 +56,24 @@ def _tags(cell: nbformat.NotebookNode) -> list[str]:
     return list(cell.metadata.get("tags", ()))
 
 
-def _answers(notebook: nbformat.NotebookNode) -> list[str]:
-    """Return the code from each exercise to its check, with the cells that the student has added."""
-    answers, is_open = list[str](), False
+def _answers(notebook: nbformat.NotebookNode) -> dict[int, str]:
+    """Return the code from each exercise to its check, with the cells that the student has added.
+
+    The number of an answer is that in the title of its check, if it has one: a cell may be missing.
+    """
+    answers, number, is_open = dict[int, str](), 0, False
     for cell in notebook.cells:
-        if "exercise" in _tags(cell) and not is_open:
-            answers.append("")
-        is_open = "exercise" in _tags(cell) or (is_open and "check" not in _tags(cell))
+        if "check" in _tags(cell):
+            title = re.match(r"#@title Check (\d+)", cell.source)
+            last, number = number, int(title[1]) if title else number
+            if is_open:
+                answers[number] = answers.pop(last)
+            is_open = False
+        elif "exercise" in _tags(cell) and not is_open:
+            number, is_open = number + 1, True
+            answers[number] = ""
         if is_open and cell.cell_type == "code":
-            answers[-1] = f"{answers[-1]}\n{cell.source}".strip()
+            answers[number] = f"{answers[number]}\n{cell.source}".strip()
     return answers
 
 

@@ -14,10 +14,11 @@ from cryutils.course.exercises import run_check
 DOTS = ("half = ...", "double = ...")
 RIGHT = ("half = whole / 2", "double = 2 * whole")
 CHECK = """\
+#@title Check {number}
 with check({name}={name}):
     print("Right: fine." if {name} == {factor} * whole else "Use `whole`.")
 """
-CHECKS = [CHECK.format(name="half", factor=0.5), CHECK.format(name="double", factor=2)]
+CHECKS = [CHECK.format(number=1, name="half", factor=0.5), CHECK.format(number=2, name="double", factor=2)]
 
 
 def submission(path: Path, *answers: str, checks: list[str] = CHECKS, start: str = "whole = 8") -> None:
@@ -54,6 +55,10 @@ def test_right_untouched_cheating_and_broken_notebooks_get_their_points(
         handed_in / "=cem" / "01_first.ipynb", *cheats, checks=["print('Right')"] * 2, start="whole = 2"
     )
     submission(handed_in / "dora" / "01_first.ipynb", "half = 1 / 0", "w = whole\n\ndouble = 2 * w")
+    fay = handed_in / "fay" / "01_first.ipynb"
+    submission(fay, *RIGHT)
+    notebook = nbformat.read(fay, as_version=4)
+    nbformat.write(new_notebook(cells=[notebook.cells[k] for k in (0, 3, 4)]), fay)  # without exercise 1
     (handed_in / "emil").mkdir()
     (handed_in / "emil" / "01_first.ipynb").write_text('{"cells": [3]}')
     assert graded(command) == {
@@ -67,6 +72,8 @@ def test_right_untouched_cheating_and_broken_notebooks_get_their_points(
         ("dora", "2"): (1, "Right: fine."),
         ("emil", "1"): (0, "cannot be read: ValidationError"),
         ("emil", "2"): (0, "cannot be read: ValidationError"),
+        ("fay", "1"): (0, "Use `whole`."),
+        ("fay", "2"): (1, "Right: fine."),
     }
 
 
