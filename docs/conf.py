@@ -234,14 +234,15 @@ def write_slides(app: Sphinx, error: Exception | None) -> None:
 
 
 def slides(notebook: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:
-    """Yield the cells of the slides: a section of text each, or figures, else other outputs."""
+    """Yield the cells of the slides: a section of text, the code of a cell tagged `slide`, outputs."""
     heading, hidden = "", {"hide-cell", "exercise"}
     for cell in notebook.cells:
         outputs = [o for o in cell.get("outputs", []) if "un the cell to" not in str(o)]  # a sound, a widget
-        if hidden.intersection(tags(cell)) or (cell.cell_type == "code" and not outputs):
+        code = f"```python\n{cell.source}\n```" if "slide" in tags(cell) else ""
+        if hidden.intersection(tags(cell)) or (cell.cell_type == "code" and not outputs and not code):
             continue
-        text = cell.source if cell.cell_type == "markdown" else ""
-        for section in re.split(r"\n+(?=#+ )", for_slides(text)):
+        text = for_slides(cell.source) if cell.cell_type == "markdown" else ""
+        for section in [code, ""][: 1 + bool(outputs)] if code else re.split(r"\n+(?=#+ )", text):
             own = re.match("#+ (.+)", section)
             heading = own[1] if own else heading
             if heading != "Quiz":
