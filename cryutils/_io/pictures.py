@@ -64,10 +64,3 @@ def _rgb(picture: "Image") -> Pixels:
     if picture.mode == "RGBA":
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     return np.array(picture)
-
-
-def few_colours(picture: "Image") -> "Image":
-    """Return the picture in 256 palette colours: a third of the PNG size, and looks the same."""
-    from PIL.Image import Dither
-
-    return picture.convert("RGB").quantize(256, dither=Dither.NONE)
