@@ -112,8 +112,8 @@ class Models(threading.local):
     are for one thread. run: the run's folder, from `find_run`; None: the cry gate alone.
     """
 
-    def __init__(self, run: Path | None, model: str = "full") -> None:
-        self.gate, self.predictor = Gate.load(), None if run is None else Predictor(model, run=run)
+    def __init__(self, run: Path | None) -> None:
+        self.gate, self.predictor = Gate.load(), None if run is None else Predictor(run=run)
         if self.predictor and self.predictor.system.face:
             self.detector = faces.Detector()
         self.pools = ThreadpoolController()  # of BLAS and OpenMP; finding their libraries takes 8 ms
@@ -134,11 +134,9 @@ class Monitor:
     _ring: Ring | None
     _newest: float  # when the newest input ended, in s since 1970
 
-    def __init__(
-        self, run: str | Path | None = None, *, model: str = "full", models: Models | None = None
-    ) -> None:
-        """Open `model` of `run`, as `Predictor` does, or share `models`."""
-        self._models = models or Models(find_run(model, run), model)
+    def __init__(self, run: str | Path | None = None, *, models: Models | None = None) -> None:
+        """Open the networks of `run`, as `Predictor` does, or share `models`."""
+        self._models = models or Models(find_run("full", run))
         predictor = self._models.predictor
         self.run = predictor.run if predictor else None
         self.note = predictor.note if predictor else ""
