@@ -127,7 +127,8 @@ class Monitor:
     """The live analysis of a microphone and a camera with the models of one run.
 
     run: the run's folder, None without one. classes: the states that it can name for the infants of
-    `restart`, none if only the cry gate answers. note: what the models were trained on.
+    `restart`, none if only the cry gate answers. note: what the models were trained on. gate: scores
+    each second; an object with `threshold` and `scores`, as `Gate` has, may take its place.
     uses_camera: whether one of the models is for real faces.
     """
 

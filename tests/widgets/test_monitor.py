@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from cryutils import audio, video
 from cryutils.inference.predict import Predictor
 from cryutils.inference.readings import HOP_S, Kind, Reading
 from cryutils.inference.trained_models import DEMO
-from cryutils.widgets.monitor import DEAD_S, KEPT_S, Monitor, replay
+from cryutils.widgets.monitor import DEAD_S, KEPT_S, Models, Monitor, replay
 from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
 SR = 16000
@@ -105,6 +106,13 @@ def test_a_film_is_answered_by_the_halves_that_it_has(
     assert [reading.time for reading in readings[:3]] == [0.5, 1.0, 1.5]
     kind = Kind.NO_FACE if name == "faceless.mp4" else Kind.PLAIN
     assert {(reading.note, reading.kind) for reading in readings[1:]} == {(note, kind)}
+
+
+@pytest.mark.parametrize(("threshold", "verdict"), [(0.5, UNSURE), (0.7, NO_CRY)])
+def test_another_gate_decides_without_networks(threshold: float, verdict: str) -> None:
+    monitor = Monitor(models=Models(None))
+    monitor.gate = SimpleNamespace(threshold=threshold, scores=lambda x, sr, newest: [0.6])
+    assert pushed(monitor, noise(-30, 3))[-1].verdict == verdict
 
 
 def test_a_gap_is_never_a_silence_and_a_night_is_one_gap(monitor: Monitor, cry: np.ndarray) -> None:
