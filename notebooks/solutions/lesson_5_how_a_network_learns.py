@@ -9,12 +9,7 @@ my_rate = 3
 my_accuracy = 382 / 457
 my_balanced_accuracy = (1 + 0 + 0 + 0 + 0) / 5
 
-# %% 3 · Known babies
-train_part, test_part = split["random"]
-known_share = np.isin(who[test_part], who[train_part]).mean()
-
-# %% 4 · A p-value
-# About 0.55. The babies with eight and nine clips have nobody to exchange labels with, so the test has
-# low power. Even a small p could not tell whether the forest knows the reason or the babies.
+# %% 3 · A p-value
+# About 0.55. Even a small p could not tell whether the forest knows the reason or the babies.
 forest = answers.query("model == 'rf' and split == 'random' and repeat == 0")
 random_p = p_value(forest)[0]
