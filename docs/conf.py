@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
 TOOL = runpy.run_path(str(ROOT / "tools" / "notebooks.py"))
+FRONT_PAGE = runpy.run_path(str(ROOT / "tools" / "front_page.py"))
 InteractiveShell.instance()  # captures what a quiz displays
 PUBLISHED = "/OWNER/" not in REPOSITORY  # otherwise a link would lead nowhere
 
@@ -92,7 +93,8 @@ def prepare(app: Sphinx, name: str, source: list[str]) -> None:
         if Path(name).name.startswith("lesson"):
             link = f'<p><a href="../slides/{Path(name).name}.html">Slides of this notebook</a></p>'
             notebook["cells"].insert(1, nbformat.v4.new_markdown_cell(link))
-        source[0] = json.dumps(adapted(with_quiz(notebook, Path(name).name)))
+        notebook = without_kernel(with_quiz(notebook, Path(name).name))
+        source[0] = json.dumps(adapted(notebook))
     else:
         source[0] = with_outside_links(source[0], "docs")
 
@@ -110,6 +112,19 @@ def with_quiz(notebook: dict, name: str) -> dict:
                 display_quiz(str(ROOT / "notebooks" / "quiz" / f"{name}.json"))
             outputs = [nbformat.v4.new_output("display_data", o.data) for o in captured.outputs]
             cell |= {"outputs": outputs, "metadata": {"tags": ["remove-input"]}}
+    return notebook
+
+
+def without_kernel(notebook: dict) -> dict:
+    """Let the sliders of lesson 1 show computed scores, and say that others need a kernel."""
+    for cell in notebook["cells"]:
+        outputs = cell.get("outputs", [])
+        if "knobs(scored," in "".join(cell["source"]):
+            html = FRONT_PAGE["sliders_alone"]()
+            outputs[:] = [nbformat.v4.new_output("display_data", {"text/html": html})]
+        elif any("Knobs(" in "".join(o.get("data", {}).get("text/plain", "")) for o in outputs):
+            note = "<p><em>The sliders above this picture appear where the notebook runs.</em></p>"
+            outputs.append(nbformat.v4.new_output("display_data", {"text/html": note}))
     return notebook
 
 
@@ -209,10 +224,8 @@ def block_math(writer: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def redirect(app: Sphinx, error: Exception | None) -> None:
-    """Lead from the folder of the site to its first page."""
-    page = '<meta http-equiv="refresh" content="0; url=docs/index.html">'
-    (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
+def write_front_page(app: Sphinx, error: Exception | None) -> None:
+    FRONT_PAGE["write"](Path(app.outdir))
 
 
 def write_slides(app: Sphinx, error: Exception | None) -> None:
@@ -271,6 +284,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", prepare)
     app.connect("autodoc-process-docstring", plain)
     app.connect("doctree-read", shorten, priority=900)
-    app.connect("build-finished", redirect)
+    app.connect("build-finished", write_front_page)
     app.connect("build-finished", write_slides)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

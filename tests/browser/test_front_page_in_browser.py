@@ -1,0 +1,259 @@
+"""The site's first page in a real browser: it plays, asks and answers, and loads nothing unasked."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("jinja2", reason="the extra app is not installed")
+import front_page
+from frontends import BEYOND, PHONE
+from playwright.sync_api import Browser, Page, Route, expect
+
+from cryutils import claims
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = set(pd.read_csv(ROOT / "data" / "registry.csv").file)
+LISTENERS = pd.read_csv(ROOT / "data" / "listeners.csv").set_index(["known", "recording"])
+LESSON = nbformat.read(front_page.LESSON, as_version=4)
+DESK: Any = {"width": 1280, "height": 800}
+WIDTHS = (360, 768, 1280, 1920)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    front_page.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture
+def opened(chromium: Browser, address: str) -> Iterator[Callable[..., tuple[Page, list[str]]]]:
+    """A function that opens the page, and returns it with the addresses of other servers that it asked."""
+    contexts = []
+
+    def opened(sound: bytes | None = None, **options: Any) -> tuple[Page, list[str]]:
+        asked: list[str] = []
+        contexts.append(context := chromium.new_context(**{"viewport": DESK} | options))
+
+        def answer(route: Route) -> None:
+            if route.request.url.startswith((address, "file:")):
+                route.continue_()
+                return
+            asked.append(route.request.url)
+            if sound is None:
+                route.abort()
+            else:
+                route.fulfill(body=sound, headers={"Access-Control-Allow-Origin": "*"})
+
+        context.route("**/*", answer)
+        page = context.new_page()
+        page.goto(address)
+        return page, asked
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def wav(bits: int) -> bytes:
+    """Return half a second of a tone as a WAV file of integers."""
+    samples = (0.5 * np.sin(np.arange(4000) / 4) * 2 ** (bits - 1)).astype(f"<i{bits // 8}").tobytes()
+    form = np.array([1 + (1 << 16), 8000, 1000 * bits, bits // 8 + (bits << 16)], "<u4").tobytes()
+    sizes = [np.uint32(size).tobytes() for size in (36 + len(samples), 16, len(samples))]
+    file = io.BytesIO()
+    for part in (b"RIFF", sizes[0], b"WAVEfmt ", sizes[1], form, b"data", sizes[2], samples):
+        file.write(part)
+    return file.getvalue()
+
+
+def test_before_a_click_it_is_small_and_asks_no_other_server(opened: Any, site: Path) -> None:
+    page, asked = opened()
+    sizes: list[int] = []
+    page.on("response", lambda response: sizes.append(len(response.body())))
+    page.reload()
+    for image in page.get_by_role("img").all():
+        image.scroll_into_view_if_needed()
+    page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth)")
+    assert len(sizes) > 5 and sum(sizes) <= 300_000
+    assert not asked and not page.context.cookies() and page.evaluate("localStorage.length") == 0
+    lines = [line for path in front_page.SOURCE.glob("*.js") for line in path.read_text("utf-8").splitlines()]
+    assert len(lines) <= 400
+    page.goto((site / "index.html").as_uri())  # without a server
+    page.get_by_role("button", name="Hear a cry").click()
+    page.wait_for_function("document.querySelector('audio').currentTime > 0")
+
+
+def test_its_links_lead_to_pages_of_the_site(opened: Any) -> None:
+    page, _ = opened()
+    links = page.locator("a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    inside = [link for link in links if not re.match("https://|#|index.html", link)]
+    for link in inside:
+        source = ROOT / link.replace(".html", ".md" if link.startswith("docs/") else ".ipynb")
+        assert source.is_file(), link
+    assert len(inside) > 15
+
+
+def test_the_first_click_plays_a_cry_and_the_second_stops_it(opened: Any) -> None:
+    page, _ = opened()
+    button = page.get_by_role("button", name="Hear a cry")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.wait_for_function("document.querySelector('audio').currentTime > 0.1")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert page.evaluate("document.querySelector('audio').paused")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(button).to_have_attribute("aria-pressed", "false")  # at its end
+
+
+@pytest.mark.parametrize("way", ["keyboard", "touch"])
+def test_a_guess_gets_an_answer(opened: Any, way: str) -> None:
+    page, _ = opened(**({"viewport": PHONE, "has_touch": True} if way == "touch" else {}))
+
+    def use(name: str) -> None:
+        button = page.get_by_role("button", name=name, exact=True)
+        if way == "touch":
+            button.tap()
+            return
+        button.focus()
+        page.keyboard.press("Enter")
+
+    use("Who is this?")
+    page.wait_for_function("document.querySelector('audio').currentTime > 0")
+    told = page.evaluate("document.querySelector('audio').src")
+    use("It is B")
+    letter = re.search(r"/([abc])\d\.wav$", told)[1].upper()  # type: ignore[index]
+    verdict = "Right" if letter == "B" else "No"
+    expect(page.locator("#answer")).to_contain_text(f"{verdict}: it was baby {letter}.")
+    expect(page.get_by_role("button", name="It is A")).to_be_disabled()
+    use("Another cry")
+    expect(page.get_by_role("button", name="It is A")).to_be_enabled()
+    expect(page.locator("#answer")).to_be_empty()
+
+
+def test_the_sliders_show_the_numbers_of_lesson_1(opened: Any) -> None:
+    outputs = [output for cell in LESSON.cells for output in cell.get("outputs", [])]
+    printed = " ".join(output.get("text", "") for output in outputs)
+    first = re.search(r"random split: (\d+)% right; new babies: (\d+)% right", printed)
+    plain = "\n".join(str(output.get("data", {}).get("text/plain")) for output in outputs)
+    table = dict(re.findall(r"^(\d\.\d\d) +(\d\.\d\d +\d\.\d\d)$", plain, re.M))
+    page, asked = opened()
+    shown = [page.locator(f"dd[data-score={kind}]") for kind in ("random", "free")]
+    assert [element.inner_text() for element in shown] == [f"{number} %" for number in first.groups()]  # type: ignore[union-attr]
+    for signal in ("0.50", "1.00"):
+        page.get_by_label("signal").focus()
+        for _ in range(5):
+            page.keyboard.press("ArrowRight")
+        expected = [f"{100 * float(share):.0f} %" for share in table[signal].split()]
+        assert [element.inner_text() for element in shown] == expected
+    places = "document.querySelector('.chart').innerHTML"
+    before = page.evaluate(places)
+    page.get_by_label("identity").fill("0.2")
+    assert page.evaluate(places) != before
+    assert not asked
+
+
+@pytest.mark.parametrize(("signal", "identity", "seed"), [(0.0, 1.0, 0), (0.7, 0.3, 0), (1.0, 0.0, -1)])
+def test_the_scores_of_the_sliders_are_computed_again(signal: float, identity: float, seed: int) -> None:
+    seeds = json.loads((front_page.SOURCE / "sliders.json").read_text(encoding="utf-8"))
+    place = round(10 * signal) * 11 + round(10 * identity)
+    assert front_page.right_answers(signal, identity, range(len(seeds))[seed]) == seeds[seed][place]
+    assert {len(cells) for cells in seeds} == {121}
+
+
+def test_real_cries_come_from_the_corpus_after_a_click(opened: Any) -> None:
+    page, asked = opened(wav(16))
+    page.get_by_text("Use real cries instead").click()
+    assert not asked
+    page.get_by_role("button", name="Load the real cries").click()
+    expect(page.locator("#source")).to_contain_text("real cries of three babies")
+    assert len(asked) == 6 and {"donateacry/" + "/".join(url.split("/")[-2:]) for url in asked} <= FILES
+    page.get_by_role("button", name="Baby C").click()
+    page.wait_for_function("document.querySelector('audio').src.startsWith('blob:')")
+    page.wait_for_function("document.querySelector('audio').currentTime > 0")
+    page.get_by_role("button", name="It is C").click()
+    expect(page.locator("#answer")).to_contain_text("Its parents chose")
+
+
+def test_without_a_connection_the_computers_cries_remain(opened: Any) -> None:
+    page, _ = opened()
+    page.get_by_text("Use real cries instead").click()
+    page.get_by_role("button", name="Load the real cries").click()
+    expect(page.locator("#source")).to_contain_text("could not be loaded")
+    page.get_by_role("button", name="Baby A").click()
+    page.wait_for_function("document.querySelector('audio').currentTime > 0")
+    page.get_by_role("button", name="Load the first pair").click()
+    expect(page.locator("#trial")).to_contain_text("could not be loaded")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_ten_trials_give_the_scores_of_the_same_ten(opened: Any) -> None:
+    page, asked = opened(wav(32))
+    page.get_by_role("button", name="Load the first pair").click()
+    for number in range(10):
+        expect(page.locator("#trial")).to_contain_text(f"Pair {number + 1} of 10.")
+        if number == 0:
+            page.get_by_role("button", name="At a vaccination").click()
+            page.wait_for_function("document.querySelector('audio').currentTime > 0")
+        page.get_by_role("button", name="The same baby").click()
+    names = [url.rpartition("/")[2].removesuffix(".wav") for url in asked]
+    assert {f"corvin2024/cry_sequences_22babies/{name}.wav" for name in names} <= FILES
+    pairs = [sorted(names[k : k + 2], key=lambda name: "_D" in name) for k in range(0, 20, 2)]
+    right = []
+    for bath, judged in pairs:
+        row = LISTENERS.loc[bath[:3], judged]
+        share = row.said_known / row.asked
+        right.append(share if bath[:3] == judged[:3] else 1 - share)
+    rows = page.locator("#result tbody tr").all_inner_texts()
+    stored = claims.load_results("reference/corvin").set_index("key")[["value", "low", "high"]]
+    study = [
+        claims.tables.in_percent(*stored.loc[f"who.known_baby.{who}.balanced_accuracy"])
+        for who in ("listeners", "machine")
+    ]
+    assert rows[0].split("\t")[:2] == ["you", "50 [24, 76]"]  # always yes; Wilson's interval
+    assert rows[1].split("\t") == ["listeners", str(int(100 * np.mean(right) + 0.5)), study[0]]
+    assert rows[2].split("\t")[2] == study[1]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_and_axe_finds_nothing(opened: Any, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page, _ = opened(wav(16), color_scheme=scheme, reduced_motion="reduce")
+    page.get_by_role("button", name="It is A").click()
+    page.get_by_text("Use real cries instead").click()
+    page.get_by_role("button", name="Load the first pair").click()
+    for _ in range(10):
+        page.get_by_role("button", name="Another baby").click()
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(BEYOND) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = axe.run(page).response["violations"]
+        assert not [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]

@@ -1,0 +1,259 @@
+"""Write the site's first page, and the scores that its sliders show.
+
+    python tools/front_page.py            write docs/front/sliders.json again (15 minutes of one core)
+
+`make docs` calls `write`. The page is docs/front/index.html.j2 with the style and script next to it.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import io
+import json
+import os
+import string
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pandas as pd
+import yaml
+from jinja2 import Environment, FileSystemLoader
+from PIL import Image
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
+
+import cryutils
+from cryutils import audio, claims
+from cryutils.audio.files import wav_bytes
+from cryutils.claims.tables import in_percent
+from cryutils.datasets import corvin
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "docs" / "front"
+PAGES = Environment(loader=FileSystemLoader(SOURCE), autoescape=False)
+NOTEBOOKS = ROOT / "notebooks"
+LESSON = NOTEBOOKS / "lesson_1_start_here.ipynb"
+STEPS, SEEDS = 10, 5
+SPLITS = {"split_clips": 44, "split_babies": 42}  # number of test clips in lesson 1
+DIGITS = string.digits + string.ascii_letters  # a number of right answers is one of them
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+BABIES = ("infant-001", "infant-002", "infant-007")  # their pitch differs
+# Three installations with two clear cries each for the same reason, two of the babies of lesson 1 among them.
+REAL = {
+    "hungry": (
+        "fa8620d3-e7db-4101-aff0-28dbf0d96a5f",
+        "1434296505682-1.7-f-04-hu",
+        "1434465485354-1.7-f-04-hu",
+    ),
+    "tired": ("B2AABCE0-1F62-4B57-B58A-308959ABDFE7", "1437188766-1.1-m-26-ti", "1437188751-1.1-m-26-ti"),
+    "belly pain": (
+        "d6cda191-4962-4308-9a36-46d5648a95ed",
+        "1431159262344-1.7-m-04-bp",
+        "1431700390946-1.7-m-04-bp",
+    ),
+}
+RAW = "https://raw.githubusercontent.com"
+DONATEACRY = f"{RAW}/gveres/donateacry-corpus/6baf5aca0460964ad072653585837f968a87c2af"
+DONATEACRY += "/donateacry_corpus_cleaned_and_updated_data"
+CORVIN = f"{RAW}/theunissenlab/BabyCriesDiscomfortPain/{corvin.COMMIT}/OpenData/cry_sequences_22babies"
+
+
+def lesson_1(seed: int) -> dict[str, Any]:
+    """Return the functions of lesson 1 by name, as if its first cell set `seed`."""
+    imported = [np, cryutils, audio, train_test_split, KNeighborsClassifier, make_pipeline, StandardScaler]
+    names = ["np", "cryutils", "audio", *(part.__name__ for part in imported[3:])]
+    scope: dict[str, Any] = dict(zip(names, imported, strict=True)) | {"seed": seed, "sr": 8000}
+    wanted = {"make_corpus", "accuracies", *SPLITS}
+    for cell in nbformat.read(LESSON, as_version=4).cells:
+        if cell.cell_type == "code" and any(f"def {name}(" in cell.source for name in wanted):
+            parts = ast.parse(cell.source).body
+            defined = [part for part in parts if isinstance(part, ast.FunctionDef)]
+            exec(compile(ast.Module(defined, []), LESSON.name, "exec"), scope)
+    return scope
+
+
+def right_answers(signal: float, identity: float, seed: int) -> str:
+    """Return how many test clips lesson 1 gets right in 20 random and 20 leak-free splits, a digit each."""
+    scope, before = lesson_1(seed), os.environ.get("CRYUTILS_CACHE_DIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["CRYUTILS_CACHE_DIR"] = folder  # a corpus has 5 MB
+        try:
+            corpus = scope["make_corpus"](signal, identity)
+            shares = {name: scope["accuracies"](corpus, scope[name]) for name in SPLITS}
+        finally:
+            os.environ.pop("CRYUTILS_CACHE_DIR")
+            if before:
+                os.environ["CRYUTILS_CACHE_DIR"] = before
+    return "".join(DIGITS[round(share * SPLITS[name])] for name, row in shares.items() for share in row)
+
+
+def compute_sliders() -> None:
+    """Write what `right_answers` returns for each seed, signal and identity."""
+    path, values = SOURCE / "sliders.json", np.arange(STEPS + 1) / STEPS
+    seeds: list[list[str]] = []
+    for seed in tqdm(range(SEEDS)):
+        places = [(float(signal), float(identity)) for signal in values for identity in values]
+        seeds.append([right_answers(*place, seed) for place in tqdm(places, leave=False)])
+        path.write_text(json.dumps(seeds, indent=0) + "\n", encoding="utf-8")
+
+
+def share_right(counts: str, part: int) -> int:
+    """Return the percentage that `right_answers` tells, of the random (0) or the leak-free splits (1)."""
+    right = [DIGITS.index(digit) for digit in counts[20 * part : 20 * part + 20]]
+    return round(100 * sum(right) / 20 / list(SPLITS.values())[part])
+
+
+def numbers() -> dict[str, int | str]:
+    """Return the numbers in the sentences on what was found, most of them in percent."""
+    judged = claims.load_results("reference/judged")
+    gate = pd.read_csv(ROOT / "outputs" / "reference" / "gate_home.csv")
+    survey = pd.read_csv(ROOT / "data" / "survey.csv").query("included == 'yes' and split != 'none'").split
+    table = "study == 'feature_validation' and metric == 'accuracy' and rival == '' and feature != ''"
+    published = claims.published().query(table).value
+    free = judged.query(f"{table} and condition == '' and split == 'leak_free'").value
+    room = claims.load_results("reference/corvin").set_index("key").value
+    found = gate.query("kind == 'cries' and metric == 'found'").squeeze()
+    nearest = judged.set_index("key").value
+    shares = {
+        "found": found.value,
+        "nearest": nearest["data.same_infant.nearest"],
+        "chance": nearest["data.same_infant.nearest_chance"],
+        **{"published_low": published.min(), "published_high": published.max()},
+        **{"free_low": free.min(), "free_high": free.max()},
+        "pain": room["cry_or_place.whole.svm.balanced_accuracy"],
+        "room": room["cry_or_place.room.svm.balanced_accuracy"],
+    }
+    counts = {"projects": len(survey), "clips": sum(survey == "random clips"), "spells": found.n}
+    infants = WORDS[sum(survey == "by infant")]
+    return {name: f"{100 * share:.0f}" for name, share in shares.items()} | counts | {"infants": infants}
+
+
+def lessons() -> list[dict[str, str]]:
+    """Return the title and the page of each lesson."""
+    rows = yaml.safe_load((NOTEBOOKS / "contents.yml").read_text("utf-8"))
+    course = [row for row in rows if row["part"] == "The course"]
+    return [{"title": row["title"], "page": f"notebooks/{row['name']}.html"} for row in course]
+
+
+def stored_figure(notebook: str, number: int) -> tuple[Image.Image, str]:
+    """Return the figure `number` in the stored outputs of a notebook, and its alternative text."""
+    cells = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    shown = [output for output in outputs if "image/png" in output.get("data", {})][number]
+    content = base64.b64decode(shown.data["image/png"])
+    return Image.open(io.BytesIO(content)).convert("RGB"), shown.metadata["image/png"]["alt"]
+
+
+def picture(image: Image.Image, path: Path) -> dict[str, Any]:
+    """Write `image` to `path`, at most 900 pixels wide, and return its place and size."""
+    image.thumbnail((900, 900))
+    image.save(path, quality=70, method=6)
+    return {"src": f"{path.parent.name}/{path.name}", "width": image.width, "height": image.height}
+
+
+def synthetic_babies(folder: Path) -> list[dict[str, Any]]:
+    """Write the cries of `BABIES` and return for each its reason, a cry and two more."""
+    size = {"infants": 12, "clips_per_infant": 3, "duration_s": 2.5, "sr": 16000, "mostly": 1.0}
+    corpus = cryutils.load("synthetic", signal=0.0, identity=1.0, seed=0, progress=False, **size)
+    babies = []
+    for letter, name in zip("abc", BABIES, strict=True):
+        cries = []
+        for number, clip in enumerate(clip for clip in corpus if clip.infant == name):
+            sound = audio.read(clip.path, sr=16000)
+            path = folder / f"{letter}{number + 1}.wav"
+            path.write_bytes(wav_bytes(sound, 16000))
+            loud = np.sqrt([np.mean(part**2) for part in np.array_split(sound, 48)])
+            bars = np.rint(100 * loud / loud.max()).astype(int).tolist()
+            cries.append({"url": f"{folder.name}/{path.name}", "bars": bars})
+        babies.append({"reason": clip.label, "cry": cries[0], "again": cries[1:]})
+    return babies
+
+
+def listeners_trials() -> dict[str, Any]:
+    """Return the pairs that listeners judged, their answers and the machine's, and both scores."""
+    pairs = pd.read_csv(ROOT / "data" / "listeners.csv")
+    asked = {"study": "who", "condition": "known_baby"}
+    answers = claims.load_predictions("reference/corvin", **asked).query("model == 'machine'")
+    said = answers.set_index(answers["clip"].astype(int)).predicted.sort_index()
+    first = pairs.asked.cumsum() - pairs.asked  # the row of a pair's first answer
+    pairs["machine"] = (said.loc[first].to_numpy() == "known").astype(int)
+    files = (
+        pd.read_csv(ROOT / "data" / "registry.csv")
+        .file.str.extract(r"corvin2024/.*/(\w{3})_(B\d\d)")
+        .dropna()
+    )
+    baths = {known: [*files[files[0] == known][1]] for known in pairs.known.unique()}
+    scores = claims.load_results("reference/corvin").set_index("key")[["value", "low", "high"]]
+    return {
+        "address": CORVIN,
+        "baths": baths,
+        "rows": pairs.to_numpy().tolist(),
+        "answers": int(pairs.asked.sum()),
+        **{
+            who: in_percent(*scores.loc[f"who.known_baby.{who}.balanced_accuracy"])
+            for who in ("listeners", "machine")
+        },
+    }
+
+
+def sliders() -> dict[str, Any]:
+    """Return what the sliders' template needs: the first scores, all scores as JSON, style and script."""
+    seeds = json.loads((SOURCE / "sliders.json").read_text("utf-8"))
+    start = {"random": share_right(seeds[0][STEPS], 0), "free": share_right(seeds[0][STEPS], 1)}
+    scores = in_page({"seeds": seeds, "digits": DIGITS, "tested": [*SPLITS.values()]})
+    return {"start": start, "scores": scores, "style": text("sliders.css"), "script": text("sliders.js")}
+
+
+def sliders_alone() -> str:
+    """Return the sliders as HTML for the page of lesson 1, where no kernel runs."""
+    return PAGES.get_template("alone.html.j2").render(sliders())
+
+
+def write(folder: Path) -> None:
+    """Write the first page and the sounds that it plays into `folder`, the site."""
+    pictures = folder / "front"
+    pictures.mkdir(parents=True, exist_ok=True)
+
+    def figure(notebook: str, number: int) -> dict[str, Any]:
+        image, alt = stored_figure(notebook, number)
+        return {"alt": alt} | picture(image, pictures / f"{notebook}-{number}.webp")
+
+    shots = Image.open(ROOT / "docs" / "application.png").convert("RGB")
+    phone = shots.crop((852, 24, 1242, 580))  # the live page, one of six pictures of 390 pixels
+    real = [
+        {"reason": reason, "cries": [f"{reason.replace(' ', '_')}/{app}-{clip}.wav" for clip in clips]}
+        for reason, (app, *clips) in REAL.items()
+    ]
+    data = {
+        "babies": synthetic_babies(pictures),
+        "real": {"address": DONATEACRY, "babies": real},
+        "trials": listeners_trials(),
+    }
+    moved = sliders()
+    page = PAGES.get_template("index.html.j2").render(
+        moved
+        | {"style": text("front.css") + moved["style"], "script": text("front.js") + moved["script"]}
+        | {"data": in_page(data), "n": numbers() | data["trials"], "words": WORDS, "lessons": lessons()}
+        | {"figure": figure, "application": picture(phone, pictures / "application.webp")}
+    )
+    (folder / "index.html").write_text(page, encoding="utf-8")
+
+
+def text(name: str) -> str:
+    return (SOURCE / name).read_text(encoding="utf-8")
+
+
+def in_page(data: Any) -> str:
+    """Return JSON that cannot end the script element around it."""
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+if __name__ == "__main__":
+    compute_sliders()
