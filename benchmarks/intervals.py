@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from power import Design, features
 from refitting import refitted_test
@@ -43,7 +44,6 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils import evaluation
 from cryutils._io import paths
-from cryutils._io.parallel import process_map
 from cryutils.evaluation import intervals
 
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
@@ -102,7 +102,9 @@ def trained_again(designs: dict[str, Structure], corpora: int) -> None:
     print(f"{'':47}" + "".join(f"{name:^21}" for name in ("balanced accuracy", "accuracy", "AUC")))
     points = [(name, s, seed) for name in designs for s in SIGNALS for seed in range(corpora)]
     rows = pd.DataFrame(
-        row for part in process_map(scored, points, shared=(designs,), jobs=None) for row in part
+        row
+        for part in Parallel(n_jobs=-1)(delayed(scored)(designs, point) for point in points)
+        for row in part
     )
     means = coverage_of(rows)
     for (corpus, classifier, signal, split), part in means.groupby(level=[0, 1, 2, 3], sort=False):
@@ -388,7 +390,7 @@ def rejections(trials: int) -> dict[tuple[str, str], float]:
     """Return how often a true null is rejected, by split and method of permutation."""
     rng = np.random.default_rng(2)
     corpora = [null_corpus(rng) for _ in range(trials)]
-    answers = list(process_map(rejected, enumerate(corpora), shared=(), jobs=None))
+    answers = Parallel(n_jobs=-1)(delayed(rejected)(each) for each in enumerate(corpora))
     return {key: float(np.mean([one[key] for one in answers])) for key in answers[0]}
 
 

@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from refitting import refitted_test
 
-from cryutils._io.parallel import process_map
 from cryutils.datasets import donateacry
 from cryutils.errors import InputError
 from cryutils.evaluation.splits import class_indices
@@ -59,7 +59,7 @@ def main() -> None:
 def simulated(donors: Design, infants: int, corpora: int) -> pd.DataFrame:
     """Return a row per simulated corpus: signal, balanced_accuracy, rejected."""
     points = [(signal, seed) for signal in SIGNALS for seed in range(corpora)]
-    trials = list(process_map(judged, points, shared=(donors, infants), jobs=None))
+    trials = Parallel(n_jobs=-1)(delayed(judged)(donors, infants, point) for point in points)
     table = pd.DataFrame(trials)
     return table.assign(signal=[signal for signal, _ in points])
 

@@ -31,7 +31,6 @@ import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
-from cryutils._io.pictures import few_colours
 from cryutils.course import runner as course
 from cryutils.errors import InputError
 
@@ -126,7 +125,8 @@ def smaller(png: str) -> str:
     if image.mode == "P":
         return png
     buffer = io.BytesIO()
-    few_colours(image).save(buffer, "PNG", optimize=True)
+    few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    few.save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

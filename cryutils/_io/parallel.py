@@ -1,12 +1,11 @@
-"""Parallel work with results in order: in threads, in processes or on a Dask cluster."""
+"""Parallel work: threads with results in order, and the workers of a Dask cluster."""
 
 import asyncio
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import cache
 from math import inf
@@ -17,7 +16,6 @@ from cryutils._io.paths import check_file
 from cryutils._io.progress import counting
 from cryutils.errors import InputError
 
-SCHEDULER = "CRYUTILS_SCHEDULER"  # environment variable with the address of a Dask scheduler
 PATIENCE_S = 600  # without a worker, before work on a cluster is given up
 _SCHEDULER_S = 8  # to wait for the scheduler
 _LOOK_S = 2  # between looks at the cluster
@@ -67,7 +65,7 @@ def memory() -> int:
 def thread_map(
     function: Callable[[T], R], clips: Sequence[T], *, what: str, progress: bool = False
 ) -> Iterator[R]:
-    """Yield function(clip) in order, computed by threads on all cores or by a Dask cluster.
+    """Yield function(clip) in order, computed by threads on all cores.
 
     Decoding and transforms release the GIL. BLAS uses one thread in each: with more, products took
     ten times as long. `what` names the work in the progress bar.
@@ -75,9 +73,7 @@ def thread_map(
     with ExitStack() as stack:
         report = stack.enter_context(counting(what, "clips", shown=progress))
         results: Iterable[R]
-        if os.environ.get(SCHEDULER):
-            results = process_map(function, clips, shared=(), jobs=None)
-        elif sys.platform == "emscripten":  # a browser has no threads
+        if sys.platform == "emscripten":  # a browser has no threads
             results = map(function, clips)
         else:
             from joblib import cpu_count
@@ -88,23 +84,6 @@ def thread_map(
         for done, result in enumerate(results, start=1):
             yield result
             report(done, len(clips))
-
-
-def process_map(
-    function: Callable[..., R], items: Iterable[T], *, shared: Sequence[Any], jobs: int | None
-) -> Iterator[R]:
-    """Yield function(*shared, item) in order, computed by processes.
-
-    These are `jobs` local processes (None: one for each core), or the workers of the Dask scheduler
-    in CRYUTILS_SCHEDULER. joblib's own Dask backend was slower with two workers than with one.
-    """
-    from joblib import Parallel, cpu_count, delayed
-
-    if address := os.environ.get(SCHEDULER):
-        yield from Cluster(address).map(function, items, tuple(shared))
-    else:
-        workers = Parallel(n_jobs=jobs or cpu_count(), return_as="generator")
-        yield from workers(delayed(_in_worker)(function, shared, item) for item in items)
 
 
 @cache
@@ -144,16 +123,6 @@ class Cluster:
     def submit(self, function: Callable[..., R], *arguments: Any) -> Future[R]:
         """Return the future result of `function(*arguments)` on a worker."""
         return self._pool.submit(function, *arguments)  # type: ignore[no-any-return]
-
-    def map(self, function: Callable[..., R], items: Iterable[T], shared: Any) -> Iterator[R]:
-        """Yield `function(*shared, item)` in order. `shared` is sent to each worker once."""
-        # Without a hash as its key: an equal one of the call before may be about to be deleted.
-        (sent,) = self._client.scatter([shared], broadcast=True, hash=False)
-        for future in [self.submit(_in_worker, function, sent, item) for item in items]:
-            while not wait([future], timeout=_LOOK_S).done:
-                if line := self.watch():
-                    print(line, file=sys.stderr)
-            yield future.result()
 
     def everywhere(self, function: Callable[..., R], *arguments: Any) -> dict[str, R | Exception]:
         """Return `function(*arguments)` on each worker, or what it raised, by address."""
@@ -197,11 +166,3 @@ def lost_workers() -> tuple[type[BaseException], ...]:
     from distributed import KilledWorker
 
     return KilledWorker, CancelledError
-
-
-def _in_worker(function: Callable[..., R], shared: Sequence[Any], item: T) -> R:
-    from threadpoolctl import threadpool_limits
-
-    os.environ.pop(SCHEDULER, None)  # a task that waits for tasks could block every worker
-    with threadpool_limits(1):
-        return function(*shared, item)

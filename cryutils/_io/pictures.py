@@ -4,7 +4,6 @@ import io
 import os
 import struct
 import warnings
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +30,8 @@ def read(path: str | os.PathLike[str]) -> Pixels:
 
     The picture is rotated by its EXIF orientation, reduced from 16 to 8 bits, drawn on white where
     transparent, and shrunk until no side is longer than `LONGEST_SIDE`. Raises InputError for a
-    file that is missing, empty, damaged, cut short or not a picture, for HEIC unless pillow-heif is
-    installed, and for more than 8192 x 8192 pixels.
+    file that is missing, empty, damaged, cut short, HEIC or not a picture, and for more than
+    8192 x 8192 pixels.
     """
     from PIL import Image
 
@@ -40,8 +39,7 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     check_file(path)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # about size and broken EXIF
     try:
-        kinds = (*_KINDS, "HEIF") if reads_heic() else _KINDS
-        with Image.open(io.BytesIO(path.read_bytes()), formats=kinds) as picture:
+        with Image.open(io.BytesIO(path.read_bytes()), formats=_KINDS) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
                 raise Image.DecompressionBombError  # as Pillow does for still larger ones
             return _rgb(picture)
@@ -49,9 +47,8 @@ def read(path: str | os.PathLike[str]) -> Pixels:
         raise InputError(f"{path}: this picture is too large; at most 8192 x 8192 pixels.") from error
     except _DAMAGE as error:
         check_file(path)  # it may have vanished meanwhile
-        if path.suffix.lower() in (".heic", ".heif", ".hif") and not reads_heic():
-            remedy = "save it as JPEG, or install the extra [heic]: pip install 'cryutils[heic]'"
-            raise InputError(f"{path}: a HEIC picture, as iPhones take them; {remedy}.") from error
+        if path.suffix.lower() in (".heic", ".heif", ".hif"):
+            raise InputError(f"{path}: a HEIC picture, as iPhones take them; save it as JPEG.") from error
         raise InputError(f"{path}: this picture can't be decoded; is it damaged?") from error
 
 
@@ -67,21 +64,3 @@ def _rgb(picture: "Image") -> Pixels:
     if picture.mode == "RGBA":
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     return np.array(picture)
-
-
-@cache
-def reads_heic() -> bool:
-    """Let Pillow read HEIC with pillow-heif; return whether pillow-heif is installed."""
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        return False
-    register_heif_opener()
-    return True
-
-
-def few_colours(picture: "Image") -> "Image":
-    """Return the picture in 256 palette colours: a third of the PNG size, and looks the same."""
-    from PIL.Image import Dither
-
-    return picture.convert("RGB").quantize(256, dither=Dither.NONE)

@@ -488,7 +488,7 @@ def _problems(corpus: "Corpus", name: str) -> str:
 
 # Trained models and the caregiver application
 
-_TYPES = "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png, heic)"
+_TYPES = "give sounds (such as wav, mp3, m4a), videos (mp4, mov, mkv) or pictures (jpg, png)"
 _USED = {"both": "sound and face", "audio": "sound", "image": "face"}
 _run_option = click.option("--run", help="Run that trained the models (default: the newest on real infants).")
 

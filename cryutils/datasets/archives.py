@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryutils._io.media import probe
 from cryutils._io.paths import cache_dir, data_dir, explain_write_errors, file_digest, project_dir, writing
-from cryutils.datasets.corpus import Corpus
+from cryutils.datasets.corpus import Clip, Corpus, Problem, number_sessions
 from cryutils.errors import InputError, Unavailable
 
 _CONNECT_S = 3.0  # for each address of a host; a firewall may block a dozen of them
@@ -144,3 +145,27 @@ class Dataset:
     load: Callable[..., Corpus] | None = None
     files: Files | None = None
     fields: Callable[[str], dict[str, Any]] | None = None
+
+    def checked(self, fields: Callable[[str], dict[str, Any]]) -> Corpus:
+        """Return the sounds that have the right sha256, downloading missing files.
+
+        fields: of `Clip`, from a file's name "<label>/<file>"; not those read from the file itself.
+        Raises InputError if files can't be downloaded, or if none is in the folder.
+        """
+        assert self.files is not None
+        root = self.files.fetch()
+        wrong, clips = self.files.check(root), []
+        about: dict[str, Any] = {"session": "", "has_audio": True, "has_video": False}
+        for name in sorted(self.files.registry().keys() - wrong.keys()):
+            length_s = round(probe(root / name).duration_s, 3)
+            clips.append(Clip(id=name, path=root / name, duration_s=length_s, **about, **fields(name)))
+        if not clips:
+            raise InputError(f"{root}: none of the files of {self.title} is in this folder.")
+        return Corpus(
+            number_sessions(clips),
+            name=self.files.name,
+            note=f"{self.title} (real recordings)",
+            problem_list=[Problem("left out", name, what) for name, what in wrong.items()],
+            citation=self.citation,
+            licence=self.licence,
+        )

@@ -1,12 +1,10 @@
 """Detection of sounds that are filed under several infants: `merge_copies`.
 
 `datasets.load` calls it for any folder, because a leak-free split would otherwise train on
-recordings that it tests. The decoded sound is compared, in three ways:
+recordings that it tests. The decoded sound is compared, in two ways:
 
 1. *Samples.* Files with equal samples are one recording, whatever their format.
-2. *Contours.* The level of 16 mel bands in 96 steps, from the first sound to the last. A louder,
-   compressed or slightly faster copy has nearly the same contour.
-3. *Peaks.* The gaps between five loud moments in a row identify a place in a recording, as pairs of
+2. *Peaks.* The gaps between five loud moments in a row identify a place in a recording, as pairs of
    spectral peaks do in Wang (2003), An industrial-strength audio search algorithm, ISMIR. Sounds
    that share four such places at the same shift share a part. For example, peaks at 0, 200, 500,
    900 and 1500 samples have the gaps 200, 300, 400, 600. An excerpt that starts 100 samples earlier
@@ -26,39 +24,29 @@ import numpy.typing as npt
 from cryutils._io.cache import cached
 from cryutils._io.parallel import identity, thread_map
 from cryutils._io.paths import file_digest
-from cryutils._io.progress import counting
 from cryutils.audio.files import inspect, read
-from cryutils.audio.spectral import mel_db, resample
+from cryutils.audio.spectral import resample
 from cryutils.datasets.corpus import Clip, Problem
 from cryutils.errors import printable
 
-Array = npt.NDArray[np.float32]
 Times = npt.NDArray[np.int32]
 
-# The threshold was chosen after looking at DonateACry and at synthetic voices (docs/deviations.md).
-_NEARLY = 0.95  # correlation of two contours that count as nearly equal
-_LEAST_S = 1.0  # shorter sounds resemble each other by chance
 _SR = 8000  # Hz; telephones transmit no more
-_HOP = 100  # samples, 12.5 ms
-_BANDS = slice(2, 18)  # of 18 mel bands; a constant offset and mains hum are below these
-_STEPS = 96  # time steps, for any duration
-_EDGE = 0.005  # share of the energy cut off before the first step and after the last
-_NO_CONTOUR = np.zeros((_BANDS.stop - _BANDS.start, _STEPS), np.float32)
-_ROWS = 500  # contours compared with all others at once
+_LEAST_S = 0.8  # that two sounds share
 _APART = 120  # samples; a peak is the loudest sample within this distance
 _GAPS = 4  # between peaks in a row, which identify a moment
 _NEAR = 4  # samples by which equal gaps and times may differ
 _MOMENTS = 4  # moments that two sounds with a common part share at least, in the same order
 _COMMON = 0.4  # share of the peaks in the overlap that coincide
-_VERSION = 2  # raise it when the same files give other digests, contours or peaks
+_VERSION = 3  # raise it when the same files give other digests or peaks
 
 
 def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     """Return the clips with infants that share a recording merged, and the problems found.
 
     Recordings are copies if their decoded samples are equal; silent recordings and pictures, if
-    their files are equal. Different infants' sounds with nearly equal contours or a common part are
-    listed as doubtful and not merged.
+    their files are equal. Different infants' sounds with a common part are listed as doubtful and not
+    merged.
     """
     from scipy.cluster.hierarchy import DisjointSet
 
@@ -66,18 +54,17 @@ def merge_copies(clips: Sequence[Clip]) -> tuple[list[Clip], list[Problem]]:
     files = [identity(clip.path) for clip in audible]
     rows = partial(thread_map, _sound, audible, what="Comparing", progress=True)
     sounds = cached(lambda: list(rows()), "sounds", _VERSION, files)
-    digests = {clip.path: digest for clip, (digest, _, _) in zip(audible, sounds, strict=True)}
+    digests = {clip.path: digest for clip, (digest, _) in zip(audible, sounds, strict=True)}
     merged, problems = _merge(clips, _copies(clips, digests))
     audible = [clip for clip in merged if clip.has_audio]
     linked = DisjointSet(range(len(sounds)))
-    similar = _similar([contour for _, contour, _ in sounds])
-    for a, b in (*similar, *_overlaps([peaks for _, _, peaks in sounds])):
+    for a, b in _overlaps([peaks for _, peaks in sounds]):
         linked.merge(a, b)
     for group in sorted(map(sorted, linked.subsets())):
         first, *others = (audible[k] for k in group)
         if any(clip.infant != first.infant for clip in others):
             names = ", ".join(clip.id for clip in others)
-            what = f"sounds like {names}, of another infant, or shares a part with it"
+            what = f"shares a part with {names}, of another infant"
             problems.append(Problem("doubtful", first.id, f"{what}; give them the same infant"))
     return merged, problems
 
@@ -112,52 +99,25 @@ def _copies(clips: Sequence[Clip], digests: dict[Path, str]) -> list[dict[str, C
     return [copies for copies in by_content.values() if len(copies) > 1]
 
 
-def _sound(clip: Clip) -> tuple[str, Array, Times]:
-    """Return a digest of a clip's samples, "" for silence, its contour and its peaks.
+def _sound(clip: Clip) -> tuple[str, Times]:
+    """Return a digest of a clip's samples, "" for silence, and its peaks.
 
-    The contour is float32 (bands, steps), or 0 if there is too little sound. It shows how the level
-    of each band changes between the first and the last sound, whatever the recording's level and
-    tempo. The peaks are the samples at 8 kHz that are loudest within 15 ms, int32 (peaks,).
+    These are the samples at 8 kHz that are loudest within 15 ms, int32 (peaks,).
     """
     rate, x = inspect(clip.path).sr, read(clip.path)
     if not x.any():
-        return "", _NO_CONTOUR, np.zeros(0, np.int32)
+        return "", np.zeros(0, np.int32)
     digest = hashlib.sha256(f"{rate} Hz".encode())
     digest.update(np.ascontiguousarray(x).data)
-    x = resample(x, sr=rate, to=_SR)
-    return digest.hexdigest(), _contour(x), _peaks(x)
+    return digest.hexdigest(), _peaks(resample(x, sr=rate, to=_SR))
 
 
-def _contour(x: Array) -> Array:
-    if len(x) < _LEAST_S * _SR:
-        return _NO_CONTOUR
-    db = mel_db(x, sr=_SR, n_fft=512, hop_length=_HOP, n_mels=_BANDS.stop)[:, _BANDS]
-    energy = np.cumsum((10 ** (db.astype(np.float64) / 10)).sum(axis=1))
-    first, last = np.searchsorted(energy, np.array([_EDGE, 1 - _EDGE]) * energy[-1])
-    if (last - first) * _HOP < _LEAST_S * _SR:
-        return _NO_CONTOUR
-    sums = np.cumsum(db[first : last + 1].astype(np.float64), axis=0)
-    edges = np.linspace(0, len(sums) - 1, _STEPS + 1)
-    steps = np.diff([np.interp(edges, np.arange(len(sums)), band) for band in sums.T])
-    return (steps - steps.mean(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _peaks(x: Array) -> Times:
+def _peaks(x: npt.NDArray[np.float32]) -> Times:
     from scipy.ndimage import maximum_filter1d
 
     level = np.convolve(x**2, np.ones(9), "same")
     peaks = np.flatnonzero((level > 0) & (level == maximum_filter1d(level, 2 * _APART + 1)))
     return peaks[np.diff(peaks, prepend=-_APART - 1) > _APART].astype(np.int32)
-
-
-def _similar(contours: Sequence[Array]) -> Iterator[tuple[int, int]]:
-    """Yield each pair of contours that are nearly equal, by their numbers."""
-    flat = np.array([np.ravel(each) / max(float(np.linalg.norm(each)), 1e-9) for each in contours])
-    with counting("Comparing contours", "clips") as report:
-        for start in range(0, len(flat), _ROWS):
-            alike = np.argwhere(flat[start : start + _ROWS] @ flat[start:].T >= _NEARLY) + start
-            yield from alike[alike[:, 0] < alike[:, 1]].tolist()
-            report(min(start + _ROWS, len(flat)), len(flat))
 
 
 def _overlaps(peaks: Sequence[Times]) -> Iterator[tuple[int, int]]:
@@ -190,4 +150,4 @@ def _coincide(first: Times, second: Times) -> bool:
     start, stop = max(first[0], second[0]) - _NEAR, min(first[-1], second[-1]) + _NEAR
     both = np.sort([t for each in (first, second) for t in each[(each >= start) & (each <= stop)]])
     equal = np.count_nonzero(np.diff(both) <= _NEAR)
-    return bool(stop - start > 0.8 * _LEAST_S * _SR and 2 * equal >= _COMMON * len(both))
+    return bool(stop - start > _LEAST_S * _SR and 2 * equal >= _COMMON * len(both))

@@ -8,15 +8,13 @@ and infants, among them Paper A's three states: *tired* (sleepy), *hungry* and *
 
 import csv
 import re
-import wave
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from cryutils._io.paths import project_dir
 from cryutils.datasets import folder
 from cryutils.datasets.archives import Dataset, Files
-from cryutils.datasets.corpus import Clip, Corpus, Problem, contradictions, number_sessions
+from cryutils.datasets.corpus import Corpus, Problem, contradictions
 from cryutils.errors import InputError
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
@@ -84,32 +82,17 @@ def load() -> Corpus:
 
     Raises InputError if they can't be downloaded, or if none is in the folder.
     """
-    root = FILES.fetch()
-    wrong = FILES.check(root)
-    clips = number_sessions([_clip(root, name) for name in FILES.registry() if name not in wrong])
-    if not clips:
-        raise InputError(f"{root}: none of DonateACry's files is in this folder.")
-    left_out = [Problem("left out", name, what) for name, what in wrong.items()]
+    corpus = DATASET.checked(_fields)
     # Probably not cries, judged by looking at spectrograms, not by listening; the corpus keeps them.
     with (project_dir() / "data" / "exclusions.csv").open(newline="", encoding="utf-8") as lines:
-        listed = [row for row in csv.DictReader(lines) if row["file"] not in wrong]
+        listed = [row for row in csv.DictReader(lines) if row["file"] in corpus.ids]
     doubtful = [Problem("doubtful", row["file"], f"by its spectrogram: {row['reason']}") for row in listed]
-    return Corpus(
-        clips,
-        name="donateacry",
-        note="DonateACry (real recordings)",
-        problem_list=[*left_out, *doubtful, *contradictions(clips)],
-        citation=DATASET.citation,
-        licence=DATASET.licence,
-    )
+    return replace(corpus, problem_list=[*corpus.problem_list, *doubtful, *contradictions(corpus.clips)])
 
 
-def _clip(root: Path, name: str) -> Clip:
-    path, label = root / name, name.split("/")[0]
-    with wave.open(str(path)) as sound:
-        duration_s = round(sound.getnframes() / sound.getframerate(), 3)
-    columns = {"label": label, "session": "", "duration_s": duration_s} | parse_name(path.name)
-    return Clip(id=name, path=path, has_audio=True, has_video=False, **columns)
+def _fields(name: str) -> dict[str, Any]:
+    label, _, file = name.partition("/")
+    return {"label": label} | parse_name(file)
 
 
 DATASET = Dataset(

@@ -7,34 +7,20 @@ or the recording that clips were cut from.
 
 import re
 from functools import partial
+from typing import Any
 
-from cryutils._io.media import probe
 from cryutils.datasets.archives import Dataset, Files
-from cryutils.datasets.corpus import Clip, Corpus, Problem, number_sessions
-from cryutils.errors import InputError
+from cryutils.datasets.corpus import Corpus
 
 
 def _load(name: str) -> Corpus:
-    dataset = {"fsdd": FSDD, "esc10": ESC10}[name]
-    assert dataset.files is not None
-    root = dataset.files.fetch()
-    wrong = dataset.files.check(root)
-    clips = []
-    for file in sorted({*dataset.files.registry()} - {*wrong}):
-        # The speaker in 0_george_12.wav, and the number of the recording in 1-187207-A.ogg.
-        label, maker = re.fullmatch(r"(\w+)/\d[_-](\w+)[_-]\w+\.\w+", file).groups()  # type: ignore[union-attr]
-        length_s = probe(root / file).duration_s
-        clips.append(Clip(file, root / file, label, maker, "", None, length_s, True, False))
-    if not clips:
-        raise InputError(f"{root}: none of the files of {dataset.title} is in this folder.")
-    return Corpus(
-        number_sessions(clips),
-        name=name,
-        note=f"{dataset.title} (real recordings)",
-        problem_list=[Problem("left out", file, what) for file, what in wrong.items()],
-        citation=dataset.citation,
-        licence=dataset.licence,
-    )
+    return {"fsdd": FSDD, "esc10": ESC10}[name].checked(_fields)
+
+
+def _fields(name: str) -> dict[str, Any]:
+    # The speaker in 0_george_12.wav, and the number of the recording in 1-187207-A.ogg.
+    label, maker = re.fullmatch(r"(\w+)/\d[_-](\w+)[_-]\w+\.\w+", name).groups()  # type: ignore[union-attr]
+    return {"label": label, "infant": maker, "start_s": None}
 
 
 def _files(name: str, place: str, commit: str, folders: dict[str, str]) -> Files:

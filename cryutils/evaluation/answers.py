@@ -17,7 +17,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from cryutils._io.parallel import process_map
 from cryutils._io.progress import counting
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
@@ -47,7 +46,6 @@ def out_of_fold(
     repeats: int = 1,
     seed: int = 0,
     draws: Sequence[Indices] | None = None,
-    workers: int = 1,
     progress: bool = False,
 ) -> pd.DataFrame:
     """Return the answers of an experiment to clips that it was not trained on, a row for each.
@@ -71,9 +69,6 @@ def out_of_fold(
         Divisions of all clips; seed of the divisions and of the seeds that the experiment gets.
     draws : list of arrays, optional
         Positions of the clips of each draw; one repeat for each.
-    workers : int
-        Processes that train folds at the same time, with the same answers. If CRYUTILS_SCHEDULER is
-        set, the workers of this Dask cluster instead. What an experiment stores stays in its process.
     progress : bool
         Whether to show a bar.
 
@@ -120,21 +115,13 @@ def out_of_fold(
             options: dict[str, Any] = {"split": str(split), "groups": groups}
             options |= {"seed": fold_seed(seed, repeat, fold), "repeat": repeat, "fold": fold}
             tasks.append((*sides, {name: options[name] for name in options if name in wanted}))
-    one_by_one = (_answer(experiment, task) for task in tasks)
-    results = process_map(_answer, tasks, shared=[experiment], jobs=workers) if workers > 1 else one_by_one
     collected = []
     # With dozens of clips, waking a second thread costs more than it saves.
     with threadpool_limits(limits=1), counting("Training", "folds", shown=progress) as report:
-        for result in results:
-            collected.append(result)
+        for train, test, options in tasks:
+            collected.append(np.asarray(experiment(train, test, **options)))
             report(len(collected), len(tasks))
     return _table(collected, clips, divisions, split)
-
-
-def _answer(experiment: Experiment, task: tuple[Indices, Indices, dict[str, Any]]) -> NDArray[Any]:
-    """Return an experiment's answers to the test clips of a fold."""
-    train, test, options = task
-    return np.asarray(experiment(train, test, **options))
 
 
 def answers_table(

@@ -209,8 +209,7 @@ def look(
     float64 (frames,), and uint8 (frames, size, size, 3). With "face", those that show one.
     """
     if seeing.crop == "face":
-        detector = faces.resolve(seeing.detector, search=True)
-        track = video.track(path, fps=seeing.fps, size=seeing.size, detector=detector)
+        track = video.track(path, fps=seeing.fps, size=seeing.size)
         return track.times_s[track.usable], track.crops[track.usable], picture_problem(track)
     crops = np.array(list(seeing.frames(path)), np.uint8).reshape(-1, *seeing.shape)
     usable = ~np.array([faces.is_blank(crop) for crop in crops], bool)

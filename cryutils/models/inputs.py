@@ -241,8 +241,6 @@ class PictureInput:
         Paper A for ResNet-50.
     limit : int, optional
         Maximum number of frames of a recording, spread over its length; all by default.
-    detector : str
-        See `video.faces`.
 
     Examples
     --------
@@ -254,7 +252,6 @@ class PictureInput:
     size: int = 64
     crop: str = "face"
     limit: int | None = None
-    detector: str = "auto"
 
     def __post_init__(self) -> None:
         if self.crop not in CROPS:
@@ -262,7 +259,7 @@ class PictureInput:
         spectral.check_settings(fps=self.fps)
         whole = [self.size] if self.limit is None else [self.size, self.limit]
         is_right = 0 < self.fps <= 1000 and all(type(n) is int and 0 < n <= 4096 for n in whole)
-        if not (is_right and isinstance(self.detector, str)):
+        if not is_right:
             raise InputError(f"{self}: fps, size and limit are numbers above 0.")
 
     @property
@@ -286,7 +283,7 @@ class PictureInput:
         from cryutils.video import faces
 
         if self.crop == "face":
-            yield from video.track(path, fps=self.fps, size=self.size, detector=self.detector).crops
+            yield from video.track(path, fps=self.fps, size=self.size).crops
             return
         for picture in video.frames(path, fps=self.fps):
             yield faces.crop(picture, faces.centre(*picture.shape[:2]), size=self.size)

@@ -42,18 +42,6 @@ def share(stored: Any, windows: npt.NDArray[np.float32]) -> float:
     return float(np.interp(distance, stored["distances"], np.linspace(0, 1, 101)))
 
 
-def fits(stored: Any, coefficients: int) -> bool:
-    """Return whether `stored`, read from a file, is a `reference` for windows of this width."""
-    rows = [stored[name] for name in ("mean", "deviation", "distances")]
-    if not all(type(value) in (int, float) for row in rows for value in row):
-        return False
-    mean, deviation, distances = (np.asarray(row, np.float64) for row in rows)
-    is_shaped = mean.shape == deviation.shape == (2 * coefficients,) and distances.shape == (101,)
-    is_finite = np.isfinite(np.concatenate([mean, deviation, distances])).all()
-    is_ordered = (deviation > 0).all() and (np.diff(distances, prepend=0) >= 0).all()
-    return bool(is_shaped and is_finite and is_ordered)
-
-
 def caution(far: float) -> str | None:
     """Return a warning if the `share` of a sound is that of no training cry, otherwise None."""
     if far < FAR:

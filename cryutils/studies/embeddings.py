@@ -82,9 +82,9 @@ def _frames_key(pictures: PictureInput, path: Path) -> str:
     """Return the cache key of a file's frames, from its content and the settings."""
     settings: dict[str, Any] = {"fps": float(pictures.fps), "size": pictures.size, "crop": pictures.crop}
     if pictures.crop == "face":
-        from cryutils.video import MARGIN, VERSION, faces
+        from cryutils.video import MARGIN, VERSION
 
-        settings["followed"] = [VERSION, MARGIN, faces.resolve(pictures.detector)]
+        settings["followed"] = [VERSION, MARGIN]
     return key(file_digest(path), _FRAMES_VERSION, settings)
 
 

@@ -3,7 +3,7 @@
 Explained in notebook 05_image and used in 06_full. Paper B (§3): frames are taken from the video,
 and the face is detected, resized and (in the network) normalised. The paper doesn't say which face
 is used if there are several. Here one face is followed over time by the overlap of its boxes,
-float32 (5,): x, y, width, height in pixels, and the clockwise turn of the head in degrees.
+float32 (4,): x, y, width and height in pixels.
 """
 
 import os
@@ -33,7 +33,7 @@ FPS = 5.0
 SIZE = 64
 MARGIN = 0.1  # of the face's box, on every side: a cascade's box ends at the chin
 HOLD_S = 0.5  # a detected face is assumed to be present for this long before and after
-VERSION = 3  # increase it if the same file and settings give other crops
+VERSION = 4  # increase it if the same file and settings give other crops
 
 _LOOK_S = Fraction(1, 4)  # between two looks of the detector; a head moves little in this time
 _SAME_FACE = 0.3  # least overlap of boxes in consecutive looks that belong to one face
@@ -50,7 +50,7 @@ class FaceTrack:
     """
 
     crops: Pixels  # (n, size, size, 3) RGB, the square around the face
-    boxes: Boxes  # (n, 5), the face in pixels of its frame, without the margin, and its turn
+    boxes: Boxes  # (n, 4), the face in pixels of its frame, without the margin
     with_face: npt.NDArray[np.bool_]  # (n,), detected at most `HOLD_S` away, and not blank
     blank: npt.NDArray[np.bool_]  # (n,), the crop is black or of one colour (`faces.is_blank`)
     times_s: npt.NDArray[np.float64]  # (n,), since the start of the file
@@ -89,24 +89,18 @@ def frame_at(path: str | os.PathLike[str], time_s: float) -> Pixels:
 
 
 def track(
-    path: str | os.PathLike[str],
-    *,
-    fps: float | None = FPS,
-    size: int = SIZE,
-    detector: str = "auto",
-    limit: int | None = None,
+    path: str | os.PathLike[str], *, fps: float | None = FPS, size: int = SIZE, limit: int | None = None
 ) -> FaceTrack:
     """Return the track of the face in one video or still.
 
     The file is decoded twice, so that the face is chosen from the whole recording while only the
     current frame is in memory.
 
-    fps: as in `frames`. size: side of the crops in pixels. detector: one of `faces.DETECTORS`; it
-    runs four times per second, and boxes are interpolated in between. "blazeface" searches for small
-    and turned faces if there is no upright one. limit: maximum number of frames, evenly spread over
-    the length; None: all. Raises InputError as `frames` does.
+    fps: as in `frames`. size: side of the crops in pixels. limit: maximum number of frames, evenly
+    spread over the length; None: all. The detector runs four times per second, and boxes are
+    interpolated in between. Raises InputError as `frames` does.
     """
-    settings = _checked(fps, size, detector, limit)
+    settings = _checked(fps, size, limit)
     return _as_track(_rows(Path(path), settings=settings))
 
 
@@ -115,7 +109,6 @@ def crops(
     *,
     fps: float | None = FPS,
     size: int = SIZE,
-    detector: str = "auto",
     limit: int | None = None,
     progress: bool = False,
 ) -> list[FaceTrack]:
@@ -125,7 +118,7 @@ def crops(
     ----------
     corpus : Corpus
         Clips, of which `path`, `still` and `has_video` are used.
-    fps, size, detector, limit
+    fps, size, limit
         As in `track`.
     progress : bool
         Whether to show a bar.
@@ -148,7 +141,7 @@ def crops(
     >>> [track.crops.shape for track in crops(clips[:2], fps=4, size=32)]
     [(2, 32, 32, 3), (2, 32, 32, 3)]
     """
-    settings = _checked(fps, size, detector, limit)
+    settings = _checked(fps, size, limit)
     pictures = [clip.still or (clip.path if clip.has_video else None) for clip in corpus]
     files = [*identities(pictures)]
 
@@ -157,15 +150,15 @@ def crops(
         with faces.single_threaded():
             yield from thread_map(rows, pictures, what="faces", progress=progress)
 
-    shape = [str(settings.rate), size, settings.detector, MARGIN, limit]
+    shape = [str(settings.rate), size, MARGIN, limit]
     rows = ragged(compute, "faces", VERSION, shape, files)
     return [*map(_as_track, rows)]
 
 
 def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
-    """Return the face to follow, as (time in s, box (5,)) in order of time.
+    """Return the face to follow, as (time in s, box (4,)) in order of time.
 
-    boxes: the detector's result at each of `times_s`, float32 (faces, 6). Boxes that overlap in
+    boxes: the detector's result at each of `times_s`, float32 (faces, 5). Boxes that overlap in
     consecutive looks belong to one face. The face with the largest sum of side times score is
     chosen. Another face is used only while that isn't seen, and in more than a single look.
     """
@@ -179,17 +172,16 @@ def choose(boxes: Sequence[Boxes], times_s: Sequence[float]) -> Face:
 
 
 def follow(looks: Face, times_s: npt.NDArray[np.float64]) -> tuple[Boxes, npt.NDArray[np.bool_]]:
-    """Return boxes, float32 (n, 5), and whether a face is present, bool (n,), at `times_s`.
+    """Return boxes, float32 (n, 4), and whether a face is present, bool (n,), at `times_s`.
 
     Boxes are interpolated between `looks`, each averaged with its neighbours at most `HOLD_S` away
     (weights 1, 2, 1), because detectors jitter. A face is present at most `HOLD_S` from a look.
     Without any look the boxes are zeros.
     """
     if not looks:
-        return np.zeros((len(times_s), 5), np.float32), np.zeros(len(times_s), bool)
+        return np.zeros((len(times_s), 4), np.float32), np.zeros(len(times_s), bool)
     at = np.array([time for time, _ in looks], np.float64)
     series = np.array([box for _, box in looks], np.float32)
-    series[:, 4:] = np.unwrap(series[:, 4:], axis=0, period=360)
     steady = _steadied(at, series)
     boxes = np.stack([np.interp(times_s, at, values) for values in steady.T], axis=1)
     after = np.searchsorted(at, times_s).clip(0, len(at) - 1)
@@ -244,19 +236,16 @@ class _Settings(NamedTuple):
 
     rate: Fraction | None
     size: int
-    detector: str
     limit: int | None
 
 
-def _checked(
-    fps: float | None, size: int = SIZE, detector: str = "auto", limit: int | None = None
-) -> _Settings:
+def _checked(fps: float | None, size: int = SIZE, limit: int | None = None) -> _Settings:
     if size < 1 or (limit is not None and limit < 1):
         raise InputError(f"size={size}, limit={limit}: give at least one pixel and one frame.")
     if fps is not None and not 0.001 <= fps <= 1000:
         raise InputError(f"fps={fps} is no frame rate; use 0.001 to 1000, or None for each frame.")
     rate = None if fps is None else Fraction(fps).limit_denominator(1001)
-    return _Settings(rate, size, faces.resolve(detector), limit)
+    return _Settings(rate, size, limit)
 
 
 def _as_track(rows: Rows) -> FaceTrack:
@@ -267,7 +256,7 @@ def _rows(path: Path | None, *, settings: _Settings) -> Rows:
     """Return the frames of a track; none without a file."""
     kinds: dict[str, Any] = {
         "crops": (np.uint8, (settings.size, settings.size, 3)),
-        "boxes": (np.float32, 5),
+        "boxes": (np.float32, 4),
         "with_face": np.bool_,
         "blank": np.bool_,
         "times_s": np.float64,
@@ -287,7 +276,7 @@ def _rows(path: Path | None, *, settings: _Settings) -> Rows:
     for row, (_, picture) in zip(rows, samples, strict=False):
         frame = picture.pixels()
         if not face:
-            row["boxes"][:4] = faces.centre(*frame.shape[:2])
+            row["boxes"] = faces.centre(*frame.shape[:2])
         margin = MARGIN if face else 0.0
         row["crops"] = faces.crop(frame, row["boxes"], size=settings.size, margin=margin)
     rows["blank"] = [faces.is_blank(picture) for picture in rows["crops"]]
@@ -297,18 +286,15 @@ def _rows(path: Path | None, *, settings: _Settings) -> Rows:
 
 def _look(path: Path, settings: _Settings) -> tuple[list[float], list[float], list[Boxes]]:
     """Return the times of the frames, the times of the detector's looks, and their boxes."""
-    eye = faces.Detector(settings.detector)
-    for detect in (eye.detect, eye.search):
-        times: list[float] = []
-        looks: list[float] = []
-        boxes: list[Boxes] = []
-        due, shown = Fraction(0), None
-        for time_s, picture in sampled(timed_pictures(path), settings.rate):
-            times.append(float(time_s))
-            if time_s >= due:
-                looks.append(float(time_s))
-                boxes.append(boxes[-1] if picture is shown else detect(picture.pixels()))
-                due, shown = (time_s // _LOOK_S + 1) * _LOOK_S, picture
-        if eye.name == "haar" or any(map(len, boxes)):
-            break
+    detector = faces.Detector()
+    times: list[float] = []
+    looks: list[float] = []
+    boxes: list[Boxes] = []
+    due, shown = Fraction(0), None
+    for time_s, picture in sampled(timed_pictures(path), settings.rate):
+        times.append(float(time_s))
+        if time_s >= due:
+            looks.append(float(time_s))
+            boxes.append(boxes[-1] if picture is shown else detector.detect(picture.pixels()))
+            due, shown = (time_s // _LOOK_S + 1) * _LOOK_S, picture
     return times, looks, boxes

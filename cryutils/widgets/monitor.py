@@ -54,7 +54,6 @@ PATIENCE_S = 0.75  # how long a reading waits for its sound
 _CONTEXT_S = 7.0  # of sound, scaled together to peak 1 as the training recordings were
 _AVERAGED = 6  # readings, 3 s
 _FRESH_S = 1.0  # an older picture is stale
-_UPRIGHT_S = 2.0  # without an upright face, after which small and turned faces are searched for
 _RATES = (4000, 192_000)  # Hz
 _LATEST = 1e11  # s since 1970
 _LONGEST_SIDE = 640  # of a buffered picture, in pixels
@@ -113,10 +112,10 @@ class Models(threading.local):
     are for one thread. run: the run's folder, from `find_run`; None: the cry gate alone.
     """
 
-    def __init__(self, run: Path | None, model: str = "full") -> None:
-        self.gate, self.predictor = Gate.load(), None if run is None else Predictor(model, run=run)
-        if self.predictor and (face := self.predictor.system.face):
-            self.detector = faces.Detector(faces.resolve(face.input.detector, search=True))
+    def __init__(self, run: Path | None) -> None:
+        self.gate, self.predictor = Gate.load(), None if run is None else Predictor(run=run)
+        if self.predictor and self.predictor.system.face:
+            self.detector = faces.Detector()
         self.pools = ThreadpoolController()  # of BLAS and OpenMP; finding their libraries takes 8 ms
 
     def answering(self, *, synthetic: bool) -> System:
@@ -136,11 +135,9 @@ class Monitor:
     _ring: Ring | None
     _newest: float  # when the newest input ended, in s since 1970
 
-    def __init__(
-        self, run: str | Path | None = None, *, model: str = "full", models: Models | None = None
-    ) -> None:
-        """Open `model` of `run`, as `Predictor` does, or share `models`."""
-        self._models = models or Models(find_run(model, run), model)
+    def __init__(self, run: str | Path | None = None, *, models: Models | None = None) -> None:
+        """Open the networks of `run`, as `Predictor` does, or share `models`."""
+        self._models = models or Models(find_run("full", run))
         predictor = self._models.predictor
         self.run = predictor.run if predictor else None
         self.note = predictor.note if predictor else ""
@@ -227,7 +224,6 @@ class Monitor:
         self._pictures: deque[tuple[float, Pixels]] = deque(maxlen=_PICTURES)
         self._looks: deque[tuple[float, Array]] = deque(maxlen=4)
         self._face: tuple[float, Answer] = (-math.inf, _NO_PICTURE)  # for the newest picture judged
-        self._upright = -math.inf  # when an upright face was last found
         self._last = Reading(time=self._newest, verdict=GAP)
         self._forget_cry()
 
@@ -337,12 +333,7 @@ class Monitor:
         if model.input.crop == "frame":
             crop = faces.crop(frame, faces.centre(*frame.shape[:2]), size=model.input.size)
             return _answer(model, crop)
-        seen = self._models.detector.detect(frame)
-        if len(seen):
-            self._upright = at
-        elif at - self._upright > _UPRIGHT_S:
-            seen = self._models.detector.search(frame)
-        self._looks.append((at, seen))
+        self._looks.append((at, self._models.detector.detect(frame)))
         times, boxes = zip(*self._looks, strict=True)
         (box,), (is_near,) = tracks.follow(tracks.choose(boxes, times), np.array([at]))
         if not is_near:

@@ -34,7 +34,6 @@ const PAGE = `
     <option>0.25×<option>0.5×<option>0.75×<option selected>1×</select>
   <span class="cry-time"></span><button class="cry-clear" title="Clear the selection (Esc)"></button>
 </div>
-<div class="cry-bars" role="list" aria-label="Probabilities of the classes"></div>
 <div class="cry-notice" role="alert"></div>
 <div class="cry-foot">
   <span class="cry-data"></span>
@@ -164,18 +163,6 @@ function render({ model, el }) {
     if (!playing && !video.paused) video.pause();
   }
 
-  function paintBars(values, label) {
-    node("bars").replaceChildren(...values.map((value, i) => {
-      const bar = element("span", { className: "cry-bar" });
-      bar.style.width = percent(value);
-      const given = about.classes[i] === label ? [element("span", { className: "cry-given" }, " ◆ label")] : [];
-      return element("div", { className: `cry-row${value === Math.max(...values) ? " cry-best" : ""}`, role: "listitem" },
-        element("span", { className: "cry-class-name" }, about.classes[i], ...given),
-        element("span", { className: "cry-track" }, bar),
-        element("span", { className: "cry-value" }, `${Math.round(100 * value)} %`));
-    }));
-  }
-
   // The indices of the clips of the chosen class and infant.
   const members = () => about.clips.flatMap(([label, infant], i) =>
     ["", label].includes(classes.value) && ["", infant].includes(infants.value) ? [i] : []);
@@ -200,7 +187,6 @@ function render({ model, el }) {
     graph.setAttribute("aria-valuemax", seconds(now.duration_s));
     paintNumber();
     node("spoken").textContent = `Clip ${node("number").textContent}: ${label}, ${now.name}, ${seconds(now.duration_s)} seconds`;
-    paintBars(now.probabilities, label);
     deselect();
     pause();
     if (wanted) start();

@@ -35,15 +35,13 @@ class CryPlayer(anywidget.AnyWidget):
         What is played.
     sr : int, optional
         Sampling rate in Hz at which files are read; by default that of each file.
-    probabilities : array, optional
-        Float (clips, classes), rows sum to 1, shown as bars.
     over_time : dict, optional
         Outputs over time by the model's name, for each clip a float array (moments, classes), drawn
         below the spectrogram; a row of NaN means no answer.
     step_s : float
         Time between moments, in s.
     classes : list of str, optional
-        Columns of `probabilities` and `over_time`; by default the clips' classes, sorted.
+        Columns of `over_time`; by default the clips' classes, sorted.
     title, data : str
         Heading above the player; source of the sound, always visible, by default the corpus's note
         and licence.
@@ -70,7 +68,6 @@ class CryPlayer(anywidget.AnyWidget):
         clips: Sequence[Any],
         *,
         sr: int | None = None,
-        probabilities: ArrayLike | None = None,
         over_time: Mapping[str, Sequence[ArrayLike]] | None = None,
         step_s: float = 1.0,
         classes: Sequence[str] | None = None,
@@ -82,8 +79,6 @@ class CryPlayer(anywidget.AnyWidget):
             raise InputError("The player got no clips; give it a corpus or a list of sounds.")
         names = list(sorted({clip.label for clip in self._clips}) if classes is None else classes)
         shape = len(self._clips), len(names)
-        rows = np.asarray([] if probabilities is None else probabilities)
-        self._probabilities = _checked("probabilities", rows, *shape) if len(rows) else []
         self._over_time = {
             model: _checked(model, answers, *shape) for model, answers in (over_time or {}).items()
         }
@@ -129,7 +124,6 @@ class CryPlayer(anywidget.AnyWidget):
             shown = tracks, self._about["classes"], self._about["step_s"]
             png, axes = picture(sound.samples, sound.sr, *shown)
             video, video_type, video_note = _video(clip)
-            bars = self._probabilities[self.index].tolist() if self._probabilities else []
             with self.hold_sync():
                 self._notice = ""
                 self._clip = {
@@ -139,7 +133,6 @@ class CryPlayer(anywidget.AnyWidget):
                     "wav": wav_bytes(sound.samples, sound.sr),
                     "picture": png,
                     "axes": axes,
-                    "probabilities": bars,
                     "tracks": [
                         [model, [row if np.isfinite(row).all() else None for row in rows.tolist()]]
                         for model, rows in tracks.items()

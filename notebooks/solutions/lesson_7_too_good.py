@@ -15,5 +15,5 @@ baby_known = np.isin(pieces.infants[test], pieces.infants[train]).mean()
 leaks = {"A": 3, "B": 3, "C": 5}
 
 # %% 4 · Babies with several reasons
-# Now a baby's other clips say what the reason changes in one voice, so they help.
+# Five babies now have all four reasons, and a baby's other clips show what a reason changes in one voice.
 mixed = np.mean(learn(8, 5, *make_voices(mostly=0.25)))

@@ -33,7 +33,6 @@ for number, (infant, label) in enumerate([("ada", "hungry"), ("ben", "hungry"), 
 sure = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [np.nan, np.nan]]
 player = CryPlayer(
     clips,
-    probabilities=[[0.7, 0.3], [0.4, 0.6], [0.1, 0.9]],
     over_time={"sound": [sure] * 3, "face": [[[0.2, 0.8]] * 4] * 3},
     step_s=0.5,
     data="grey frames and tones, no infant",

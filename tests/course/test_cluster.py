@@ -1,4 +1,4 @@
-"""Notebooks, folds and permutations on a Dask cluster: the same results, also after a kill.
+"""Notebooks on a Dask cluster: the same results, also after a kill.
 
 The cluster is a real one of two worker processes on this machine.
 """
@@ -17,18 +17,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import psutil
 import pytest
 from clock import until
 from course_of_two import WAIT, jobs, notebook, results, tiny
 from refusals import Command
-from sizes import large
-from sklearn.ensemble import RandomForestClassifier
 
-import cryutils
-from cryutils import audio, evaluation, video
 from cryutils._io import parallel
 from cryutils.course import runner
 from cryutils.errors import InputError
@@ -161,35 +155,3 @@ def test_what_is_no_scheduler_is_one_line_within_ten_seconds() -> None:
     web.server_close()
     assert all("no Dask scheduler answers; start one with" in line for line in lines)
     assert "\n" not in "".join(lines)
-
-
-@large
-def test_sounds_pictures_and_folds_are_the_same_on_the_cluster(
-    cluster: Any, apart: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = {"duration_s": 1.0, "fps": 4, "size": 64, "classes": ["hungry", "tired"]}
-    corpus = cryutils.load("synthetic", video=True, infants=4, clips_per_infant=2, **settings)
-
-    def made() -> list[np.ndarray]:
-        tracks = video.crops(corpus, fps=2.0, size=32)
-        return [*audio.signals(corpus, sr=8000), *(track.crops for track in tracks)]
-
-    labels = corpus.labels
-
-    def forest(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
-        model = RandomForestClassifier(5, random_state=seed).fit(train[:, None], labels[train])
-        return model.predict_proba(test[:, None])
-
-    here, answers = made(), evaluation.out_of_fold(forest, corpus, split="leak_free", folds=2)
-    monkeypatch.setenv("CRYUTILS_CACHE_DIR", str(apart / "shared"))
-    monkeypatch.setenv("CRYUTILS_SCHEDULER", cluster.scheduler_address)
-    cluster.get_client().run(use_cache, str(apart / "shared"))
-    for expected, there in zip(here, made(), strict=True):
-        np.testing.assert_array_equal(there, expected)
-    there = evaluation.out_of_fold(forest, corpus, split="leak_free", folds=2, workers=2)
-    pd.testing.assert_frame_equal(there, answers, check_exact=True)
-    parallel.connect.cache_clear()
-
-
-def use_cache(folder: str) -> None:
-    os.environ["CRYUTILS_CACHE_DIR"] = folder

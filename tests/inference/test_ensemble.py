@@ -18,7 +18,6 @@ from cryutils.inference.predict import ROLLED_S, Predictor
 from cryutils.models import export
 from cryutils.models.backend import keras, seeded
 from cryutils.models.inputs import JoinedInput, PictureInput, SoundInput, pairs
-from cryutils.widgets.monitor import Monitor, replay
 
 CLASSES = ["hug", "hungry", "sleepy"]
 SOUND = {"window_s": 1.0, "step_s": 0.5, "n_fft": 256, "hop_length": 128, "scaling": "recording"}
@@ -130,16 +129,6 @@ def test_networks_of_another_training_run_are_refused(made, tmp_path: Path) -> N
     change_card(tmp_path / "a" / "models", "ensemble", files={})
     with pytest.raises(InputError, match="not trained with these networks; run 09_ensemble again"):
         Predictor("ensemble", run=tmp_path / "a")
-
-
-def test_a_live_film_is_joined_too(made, recordings: Path) -> None:
-    monitor = Monitor(made[0], model="ensemble")
-    joined = [r for r in replay(recordings / "cry.mp4", monitor) if len(r.submodels) == 3]
-    assert joined and all(set(r.probabilities) == set(CLASSES) for r in joined)
-    first = joined[0]
-    x = np.concatenate([list(p.values()) for p in first.submodels.values()]).astype(np.float32)
-    expected = made[1]["ensemble"].predict(x[None], verbose=0)[0]
-    np.testing.assert_allclose(list(first.probabilities.values()), expected, atol=1e-4)
 
 
 def test_the_annotated_film_shows_the_bars_and_keeps_picture_and_sound(

@@ -98,7 +98,7 @@ def test_neighbouring_texts_are_replaced_by_one_sentence() -> None:
     assert shown == ["## 1", sentence, "the method", "## 2", "# yours", sentence, "## Takeaways"]
 
 
-def numbers(cells: Iterable[nbformat.NotebookNode]) -> set[str]:
+def of_the_text(cells: Iterable[nbformat.NotebookNode]) -> set[str]:
     return set(NUMBER.findall(" ".join(cell.source for cell in cells if cell.cell_type == "markdown")))
 
 
@@ -109,7 +109,9 @@ def assert_without_course_data(page: Path) -> None:
     shown = [cell.source for cell in cells]
     assert {cell.source for cell in ours}.isdisjoint(shown)
     kept = nbformat.read(NOTEBOOKS[page.stem], as_version=4).cells
-    assert (numbers(ours) - numbers(cell for cell in kept if not is_tagged(cell))).isdisjoint(numbers(cells))
+    assert (of_the_text(ours) - of_the_text(cell for cell in kept if not is_tagged(cell))).isdisjoint(
+        of_the_text(cells)
+    )
     headings = sum(source.startswith(execution.TEXT[:20]) for source in shown)
     assert any(cell.cell_type == "markdown" for cell in ours) <= headings <= 7, page.stem
 
@@ -124,7 +126,7 @@ def test_a_page_on_other_recordings_has_no_number_of_the_courses_text(apart: Pat
     name = "lesson_4_who_is_in_the_data"
     assert runner.run(runner.plan("quick", [name], data="cries")) == {}
     page = apart / "outputs" / "cries-quick" / "notebooks" / f"{name}.ipynb"
-    assert {"457", "84 %", "37.5 %"} <= numbers(nbformat.read(NOTEBOOKS[name], as_version=4).cells)
+    assert {"457", "84 %", "37.5 %"} <= of_the_text(nbformat.read(NOTEBOOKS[name], as_version=4).cells)
     assert_without_course_data(page)
 
 

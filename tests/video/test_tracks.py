@@ -74,7 +74,7 @@ def test_a_face_is_followed_through_every_frame(baby) -> None:
     assert (track.crops.shape, track.crops.dtype) == ((40, 64, 64, 3), np.uint8)
     assert track.usable.all()
     np.testing.assert_allclose(track.times_s, np.arange(40) / 20)
-    eye = faces.Detector("haar")
+    eye = faces.Detector()
     for frame, box in zip(video.frames(baby), track.boxes, strict=True):
         (detection,) = eye.detect(frame)
         middle = box[:2] + box[2:4] / 2
@@ -123,7 +123,7 @@ def test_crops_are_the_tracks_in_the_order_of_the_corpus(corpus) -> None:
             alone = video.track(path, fps=2)
             for name in ("crops", "boxes", "with_face", "blank", "times_s"):
                 np.testing.assert_array_equal(getattr(track, name), getattr(alone, name))
-        np.testing.assert_array_equal(tracks[1].boxes, [(8, 0, 32, 32, 0)] * 4)  # the centre
+        np.testing.assert_array_equal(tracks[1].boxes, [(8, 0, 32, 32)] * 4)  # the centre
         assert not tracks[1].with_face.any()
 
 

@@ -49,7 +49,7 @@ def test_a_clip_that_cannot_be_read_is_said_to_the_person(recordings: Path, tmp_
     player.index = 0
     assert (player._notice, player.sound.name) == ("", "cry")
     with pytest.raises(InputError, match="give 2 clips, with 2 classes"):
-        CryPlayer(SOUNDS, probabilities=np.ones((2, 3)))
+        CryPlayer(SOUNDS, over_time={"model": np.ones((2, 4, 3))})
 
 
 def test_the_still_picture_plays_without_kernel_or_network(tmp_path: Path) -> None:
