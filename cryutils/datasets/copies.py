@@ -134,7 +134,7 @@ def _overlaps(peaks: Sequence[Times]) -> Iterator[tuple[int, int]]:
     # Equal gaps come from steady tones, which sound alike in different recordings.
     usable = (np.diff(np.sort(moments, axis=1), axis=1) > 0).all(axis=1)
     (place,) = np.nonzero(usable & (sound[_GAPS:] == sound[:-_GAPS]))
-    moment = moments[place] @ 4096 ** np.arange(_GAPS)
+    moment = moments[place] @ np.int64(4096) ** np.arange(_GAPS)  # also where integers have 32 bits
     order = np.lexsort((place, moment))
     same = (np.diff(moment[order]) == 0) & (np.diff(sound[place[order]]) > 0)
     first, second = place[order[:-1][same]], place[order[1:][same]]
