@@ -59,6 +59,12 @@ REAL = {
         "1431700390946-1.7-m-04-bp",
     ),
 }
+SCREENS = {  # place in docs/application.png
+    3: "While it listens: “Crying: probably hungry, 60 %”, a drawn baby, what to try, a bar for each reason.",
+    2: "A little later: “Crying: probably tired, 86 %”.",
+    5: "The diary: how often it was right on new babies, and the question whether each answer was right.",
+    1: "What it can do: how much crying it notices, and what it takes for crying.",
+}
 RAW = "https://raw.githubusercontent.com"
 DONATEACRY = f"{RAW}/gveres/donateacry-corpus/6baf5aca0460964ad072653585837f968a87c2af"
 DONATEACRY += "/donateacry_corpus_cleaned_and_updated_data"
@@ -136,10 +142,14 @@ def numbers() -> dict[str, int | str]:
 
 
 def lessons() -> list[dict[str, str]]:
-    """Return the title and the page of each lesson."""
+    """Return the title and page of each lesson, and where it runs in the browser, if it does."""
     rows = yaml.safe_load((NOTEBOOKS / "contents.yml").read_text("utf-8"))
     course = [row for row in rows if row["part"] == "The course"]
-    return [{"title": row["title"], "page": f"notebooks/{row['name']}.html"} for row in course]
+    return [
+        {"title": row["title"], "page": f"notebooks/{row['name']}.html"}
+        | ({"lite": f"lite/notebooks/index.html?path={row['name']}.ipynb"} if row.get("browser") else {})
+        for row in course
+    ]
 
 
 def stored_figure(notebook: str, number: int) -> tuple[Image.Image, str]:
@@ -156,6 +166,17 @@ def picture(image: Image.Image, path: Path) -> dict[str, Any]:
     image.thumbnail((900, 900))
     image.save(path, quality=70, method=6)
     return {"src": f"{path.parent.name}/{path.name}", "width": image.width, "height": image.height}
+
+
+def screens(folder: Path) -> list[dict[str, Any]]:
+    """Return four of the six pictures of the application, each a telephone's, 390 pixels wide."""
+    sheet = Image.open(ROOT / "docs" / "application.png").convert("RGB")
+    parts = []
+    for place, alt in SCREENS.items():
+        left, top = 24 + place % 3 * 414, 24 + place // 3 * 854
+        screen = sheet.crop((left, top, left + 390, top + 600))
+        parts.append({"alt": alt} | picture(screen, folder / f"application-{place}.webp"))
+    return parts
 
 
 def synthetic_babies(folder: Path) -> list[dict[str, Any]]:
@@ -225,8 +246,6 @@ def write(folder: Path) -> None:
         image, alt = stored_figure(notebook, number)
         return {"alt": alt} | picture(image, pictures / f"{notebook}-{number}.webp")
 
-    shots = Image.open(ROOT / "docs" / "application.png").convert("RGB")
-    phone = shots.crop((852, 24, 1242, 580))  # the live page, one of six pictures of 390 pixels
     real = [
         {"reason": reason, "cries": [f"{reason.replace(' ', '_')}/{app}-{clip}.wav" for clip in clips]}
         for reason, (app, *clips) in REAL.items()
@@ -241,7 +260,7 @@ def write(folder: Path) -> None:
         moved
         | {"style": text("front.css") + moved["style"], "script": text("front.js") + moved["script"]}
         | {"data": in_page(data), "n": numbers() | data["trials"], "words": WORDS, "lessons": lessons()}
-        | {"figure": figure, "application": picture(phone, pictures / "application.webp")}
+        | {"figure": figure, "screens": screens(pictures)}
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
 

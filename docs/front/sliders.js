@@ -63,7 +63,7 @@
       return "The reason shapes nothing here. The program recognises the baby, and gives the reason that this baby always has. On new babies that is no help.";
     if (signal === 0) return "Neither score is far from guessing: there is nothing to learn, and hardly a baby to recognise.";
     if (free < 0.35) return "The first score looks good, but on new babies the program has learned hardly anything.";
-    if (random - free > 0.15) return "Now it learns something about the reason. The distance between the scores is the part that comes from knowing the babies.";
+    if (random - free > 0.07) return "Now it learns something about the reason. The distance between the scores comes mostly from knowing the babies.";
     return "Both scores agree: what it learned about the reason also holds for new babies.";
   }
 
