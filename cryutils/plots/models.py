@@ -114,22 +114,15 @@ def name_rows(ax: Axes, names: Iterable[str]) -> npt.NDArray[np.int64]:
 
 
 def decisions(
-    timelines: Mapping[str, npt.NDArray[np.float32]],
-    classes: Sequence[str],
-    ax: Axes,
-    *,
-    step_s: float,
-    window_s: float = 0.0,
+    timelines: Mapping[str, npt.NDArray[np.float32]], classes: Sequence[str], ax: Axes, *, step_s: float
 ) -> Axes:
     """Draw each model's decisions over the time of a recording, one strip per model.
 
     A strip's colour is the most probable state, and paler where the model is less sure.
 
     timelines: probabilities by model, float32 (windows, classes), a window every `step_s` seconds.
-    A row of NaN, no answer, leaves a gap. window_s: length of a window, if windows overlap; an answer
-    is drawn around the middle of its window.
+    A row of NaN, no answer, leaves a gap.
     """
-    start = max(0.0, (window_s - step_s) / 2)
     colours = np.array([to_rgb(colour) for _, colour in zip(classes, cycle(_STATES), strict=False)])
     for row, p in zip(name_rows(ax, timelines), timelines.values(), strict=True):
         answered = ~np.isnan(p).any(axis=1, keepdims=True)
@@ -137,9 +130,9 @@ def decisions(
         sure = (filled.max(axis=1) - 1 / len(classes)) / (1 - 1 / len(classes))
         strength = np.where(answered, np.clip(sure, 0.15, 1)[:, None], 0)
         shade = 1 - (1 - colours[filled.argmax(axis=1)]) * strength
-        extent = (start, start + len(p) * step_s, row - 0.4, row + 0.4)
+        extent = (0, len(p) * step_s, row - 0.4, row + 0.4)
         ax.imshow(shade[None], aspect="auto", extent=extent, interpolation="nearest")
-    longest = max(len(p) for p in timelines.values()) * step_s + 2 * start
+    longest = max(len(p) for p in timelines.values()) * step_s
     ax.set(xlim=(0, longest), ylim=(-0.6, len(timelines) - 0.4), xlabel="time (s)")
     ax.grid(visible=False)
     names = [name.replace("_", " ") for name in classes]

@@ -90,8 +90,6 @@ def test_decisions_have_the_colour_of_the_likeliest_state_and_pale_doubt() -> No
     expected = [hungry, 1 - 0.15 * (1 - hungry), [1, 1, 1]]  # no answer, no colour
     np.testing.assert_allclose(ax.images[0].get_array()[0], expected, atol=1e-6)
     assert ax.images[0].get_extent()[:2] == [0, 1.5]
-    plots.decisions(timelines, ["a", "b", "c", "d"], ax, step_s=0.5, window_s=1.5)  # windows overlap
-    assert ax.images[1].get_extent()[:2] == [0.5, 2.0]
 
 
 def test_save_writes_the_picture_under_its_key_with_what_it_shows(apart) -> None:
