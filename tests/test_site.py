@@ -37,6 +37,9 @@ def test_the_site_is_built_without_a_warning_and_needs_no_other_server(tmp_path:
     assert len(loaded) > 500
     assert not [(name, url[:80]) for name, url in loaded if re.match(r"(?:https?:)?//", url)]
 
+    assert page(site / "notebooks" / "lesson_1_start_here.html").select("input#slider-signal")
+    lesson = site / "notebooks" / "lesson_2_cry_or_not.html"
+    assert "sliders above this picture" in page(lesson).text, "nothing says that they need a kernel"
     built = page(site / "notebooks" / "lesson_5_how_a_network_learns.html")
     titles = {" ".join(tag.text.split()) for tag in built.select("summary")}
     assert not any("Check" in title for title in titles), "a check shows the answer"

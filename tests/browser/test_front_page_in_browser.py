@@ -41,6 +41,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     front_page.write(folder)
+    (folder / "lesson.html").write_text(front_page.sliders_alone(), encoding="utf-8")
     return folder
 
 
@@ -158,13 +159,15 @@ def test_a_guess_gets_an_answer(opened: Any, way: str) -> None:
     expect(page.locator("#answer")).to_be_empty()
 
 
-def test_the_sliders_show_the_numbers_of_lesson_1(opened: Any) -> None:
+@pytest.mark.parametrize("name", ["index.html", "lesson.html"])
+def test_the_sliders_show_the_numbers_of_lesson_1(opened: Any, address: str, name: str) -> None:
     outputs = [output for cell in LESSON.cells for output in cell.get("outputs", [])]
     printed = " ".join(output.get("text", "") for output in outputs)
     first = re.search(r"random split: (\d+)% right; new babies: (\d+)% right", printed)
     plain = "\n".join(str(output.get("data", {}).get("text/plain")) for output in outputs)
     table = dict(re.findall(r"^(\d\.\d\d) +(\d\.\d\d +\d\.\d\d)$", plain, re.M))
     page, asked = opened()
+    page.goto(address + name)
     shown = [page.locator(f"dd[data-score={kind}]") for kind in ("random", "free")]
     assert [element.inner_text() for element in shown] == [f"{number} %" for number in first.groups()]  # type: ignore[union-attr]
     for signal in ("0.50", "1.00"):
