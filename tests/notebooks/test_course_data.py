@@ -45,7 +45,6 @@ WITHOUT_DATA = {
 OF_THE_METHOD = (
     "**Exercise",
     "**How many infants are needed?** Suppose",
-    "**Try it.** At which threshold",
     "*Brier* is",
     "## 4 · 80 % of what?",
     "- `Conv2D`: 16",
