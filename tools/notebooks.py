@@ -3,7 +3,7 @@
     python tools/notebooks.py refresh [NAME...]   execute in place, store clean outputs
     python tools/notebooks.py clean [NAME...]     strip what differs from machine to machine,
                                                   set the link to Colab
-    python tools/notebooks.py students DIR        write an edition without solutions, checks and outputs
+    python tools/notebooks.py students DIR        write an edition without outputs, answers and solutions
     python tools/notebooks.py solved DIR          write an edition in which each exercise is solved
     python tools/notebooks.py contents            write what follows from notebooks/contents.yml: the map
                                                   in lesson 1, each time and Next, the table of the syllabus
