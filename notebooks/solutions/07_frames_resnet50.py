@@ -7,12 +7,3 @@ in_training = 0.8 * (360_000 / 800 - 1)
 # %% 2 · Looking ahead
 # Steadier, and hardly more often right.
 centred = films.rolling(7, min_periods=1, center=True)
-
-# %% 3 · Forgetting slowly
-# With a smaller `a` the label changes less often, and later.
-most = shown(films.rolling(6, min_periods=1)).flicker_per_minute
-my_a = max(
-    a
-    for a in np.arange(1, 10) / 10
-    if shown(films.ewm(alpha=a, adjust=False)).flicker_per_minute <= most
-)
