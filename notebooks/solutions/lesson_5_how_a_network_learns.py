@@ -10,6 +10,7 @@ my_accuracy = 382 / 457
 my_balanced_accuracy = (1 + 0 + 0 + 0 + 0) / 5
 
 # %% 3 · A p-value
-# About 0.55. Even a small p could not tell whether the forest knows the reason or the babies.
+# About 0.55. The babies with eight and nine clips have nobody to exchange labels with, so the test has
+# low power. Even a small p could not tell whether the forest knows the reason or the babies.
 forest = answers.query("model == 'rf' and split == 'random' and repeat == 0")
 random_p = p_value(forest)[0]
