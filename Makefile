@@ -60,9 +60,10 @@ run: $(COURSE)  ## Run the main path on synthetic voices, then on DonateACry; sc
 imagenet: $(COURSE)  ## Run 07 and 09 with ImageNet's weights, which Keras downloads (94 MB); hours
 	$(BIN)/cryutils run --profile imagenet
 
-docs: $(SITE)  ## Build the site into outputs/site
+docs: $(SITE)  ## Build the site into outputs/site, with the notebooks that run in the browser
 	rm -rf outputs/site
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -c docs -d build/doctrees . outputs/site
+	$(BIN)/python docs/lite.py outputs/site
 	@echo "The site: outputs/site/index.html"
 
 # One thread a process, and as many processes as cores, 4 at most. TensorFlow takes up to 2 GiB each.
@@ -89,8 +90,8 @@ test-all: lint  ## Run every test, also large ones, and every notebook with solv
 	ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest $(NBVAL) build/solved
 
 lint: $(EVERYTHING)  ## Check format, style, types, the order of imports and the dependencies
-	$(BIN)/ruff format --check cryutils crydecode docs/conf.py docs/device.py tests tools benchmarks
-	$(BIN)/ruff check cryutils crydecode docs/conf.py docs/device.py tests tools benchmarks
+	$(BIN)/ruff format --check cryutils crydecode docs/*.py docs/browser tests tools benchmarks
+	$(BIN)/ruff check cryutils crydecode docs/*.py docs/browser tests tools benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/deptry cryutils crydecode
@@ -113,7 +114,7 @@ LINKED = *.md *.cff pyproject.toml docs/*.md notebooks/*.ipynb .github/*/*.yml
 owner:  ## Write the owner on GitHub into every link, and check them: make owner NAME=...
 	@echo "$(NAME)" | grep -Eqx '[A-Za-z0-9](-?[A-Za-z0-9]){0,38}' || \
 	  { echo "NAME=$(NAME): give the owner's name on GitHub, such as make owner NAME=octocat." >&2; exit 1; }
-	@perl -pi -e 's{(github\.com/|/github/|/gh/)[\w-]+(?=/cryutils\b)}{$$1$(NAME)}g' $(LINKED)
+	@perl -pi -e 's{(github\.com/|/github/|/gh/)[\w-]+(?=/cryutils\b)}{$$1$(NAME)}g; s{(?<=https://)[\w-]+(?=\.github\.io/cryutils\b)}{$(NAME)}g' $(LINKED)
 	@perl -nle 'for (m{/cryutils/(?:blob/)?HEAD/([\w./-]+\w)}g) { -e or die "$$ARGV: its link leads to $$_, which is missing; correct the link.\n" }' $(LINKED)
 	@echo "$$(grep -oh '/$(NAME)/cryutils' $(LINKED) | wc -l) links name $(NAME); make links asks the network."
 

@@ -81,7 +81,7 @@ html_theme_options = {
 }
 
 LINK = re.compile(r"(?<![!\w])\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
-OPEN_IN = re.compile(r"^\[Open in Colab\].*\n\n", re.MULTILINE)
+OPEN_IN = re.compile(r"^\[(?:Run in the browser|Open in Colab)\].*\n\n", re.MULTILINE)
 
 
 def prepare(app: Sphinx, name: str, source: list[str]) -> None:
@@ -90,9 +90,13 @@ def prepare(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = api_page(name.rpartition("/")[2])
     elif name.startswith("notebooks/"):
         notebook = json.loads(source[0])
-        if Path(name).name.startswith("lesson"):
-            link = f'<p><a href="../slides/{Path(name).name}.html">Slides of this notebook</a></p>'
-            notebook["cells"].insert(1, nbformat.v4.new_markdown_cell(link))
+        where, file, links = "../lite/notebooks/index.html?path=", Path(name).name, []
+        if any(row["name"] == file and row.get("browser") for row in TOOL["course"].contents()):
+            links += [f'<a href="{where}{file}.ipynb">Run in the browser</a>']
+        if file.startswith("lesson"):
+            links += [f'<a href="../slides/{file}.html">Slides of this notebook</a>']
+        if links:
+            notebook["cells"].insert(1, nbformat.v4.new_markdown_cell(f"<p>{' · '.join(links)}</p>"))
         notebook = without_kernel(with_quiz(notebook, Path(name).name))
         source[0] = json.dumps(adapted(notebook))
     else:

@@ -2,7 +2,7 @@
 
     python tools/notebooks.py refresh [NAME...]   execute in place, store clean outputs
     python tools/notebooks.py clean [NAME...]     strip what differs from machine to machine,
-                                                  set the link to Colab
+                                                  set the links to the site and to Colab
     python tools/notebooks.py students DIR        write an edition without outputs, answers and solutions
     python tools/notebooks.py solved DIR          write an edition in which each exercise is solved
     python tools/notebooks.py contents            write what follows from notebooks/contents.yml: the map
@@ -61,17 +61,20 @@ import cryutils"""
 
 
 def links(name: str) -> str:
-    """Return a link that opens the notebook `name` in Colab."""
+    """Return links that run the notebook `name`, in the browser if it can, and in Colab."""
     owner = REPOSITORY.removeprefix("https://github.com/")
-    return (
-        f"[Open in Colab](https://colab.research.google.com/github/{owner}/blob/HEAD/notebooks/{name}.ipynb)"
-    )
+    row = next(row for row in course.contents() if row["name"] == name)
+    user, _, folder = owner.partition("/")
+    site = f"https://{user}.github.io/{folder}/lite/notebooks/index.html?path={name}.ipynb"
+    browser = f"[Run in the browser]({site}) · " if row.get("browser") else ""
+    colab = f"https://colab.research.google.com/github/{owner}/blob/HEAD/notebooks/{name}.ipynb"
+    return f"{browser}[Open in Colab]({colab})"
 
 
 def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     """Set the line of links below the title of the notebook `name`, and the beginning of its setup cell."""
     title, _, rest = notebook.cells[0].source.partition("\n\n")
-    rest = re.sub(r"^\[Open in Colab\].*\n\n", "", rest)
+    rest = re.sub(r"^\[(Run in the browser|Open in Colab)\].*\n\n", "", rest)
     notebook.cells[0].source = f"{title}\n\n{links(name)}\n\n{rest}"
     for cell in notebook.cells:
         if cell.source.startswith("#@title Setup"):

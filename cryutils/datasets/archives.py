@@ -8,6 +8,7 @@ import csv
 import gzip
 import hashlib
 import os
+import sys
 import tarfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -63,6 +64,8 @@ class Files:
         """
         if folder := self.find():
             return folder
+        if sys.platform == "emscripten":
+            raise InputError(f"A browser does not download the recordings of {self.name}.")
         root = cache_dir() / self.name
         try:
             with explain_write_errors(root):

@@ -1,0 +1,144 @@
+"""Build the course in the browser: JupyterLite, the notebooks and the packages that they need.
+
+    python docs/lite.py SITE [PYODIDE]
+
+writes SITE/lite. PYODIDE is the address of `pyodide.mjs`, by default the public one; a school that
+has no internet names its own copy, such as ../pyodide/pyodide.mjs. Nothing is downloaded here:
+pure packages are packed again from where they are installed, in the versions of constraints.txt.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from importlib.metadata import distribution
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from cryutils.course import runner as course
+
+ROOT = Path(__file__).resolve().parent.parent
+PYODIDE = "https://cdn.jsdelivr.net/pyodide/v314.0.3/full/pyodide.mjs"
+# Loaded while the page opens, so that the first cell waits for less.
+PRELOADED = ["ipython", "jedi", "matplotlib", "micropip", "numpy", "pandas", "scikit-learn", "scipy"]
+VARIABLES = {
+    "CRYUTILS_OUTPUTS_DIR": "~/outputs",  # else each file becomes a file of the page
+    "PYTHONWARNINGS": "ignore:JsProxy:RuntimeWarning",  # Pyodide's own, by threadpoolctl
+}
+KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
+# What Pyodide lacks. comm starts the kernel.
+PACKED = [
+    "anywidget",
+    "comm",
+    "ipywidgets",
+    "jupyterlab-widgets",
+    "jupyterquiz",
+    "librosa",
+    "pooch",
+    "psygnal",
+    "seaborn",
+]
+# What is left out of a file of them: numba has no wheel for the browser, and a quiz would load MathJax
+# from another server.
+EDITED = {
+    "librosa": ("METADATA", rb"(?m)^Requires-Dist: .*\n"),
+    "jupyterquiz": ("show_questions.js", rb"https://cdn[^']*"),
+}
+# What the course needs there beyond the core.
+NEEDED = [
+    "cryutils",
+    "anywidget",
+    "decorator",
+    "ipywidgets",
+    "jupyterquiz",
+    "lazy-loader",
+    "librosa",
+    "msgpack",
+    "soxr",
+]
+
+
+def pack(name: str, folder: Path) -> Path:
+    """Write the wheel of an installed package of pure Python into `folder`, and return its path."""
+    edit, installed = EDITED.get(name), distribution(name)
+    path = folder / f"{name.replace('-', '_')}-{installed.version}-py3-none-any.whl"
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for file in installed.files or ():
+            if ".." in file.parts or file.suffix in (".pyc", ".so"):
+                continue
+            text = Path(str(file.locate())).read_bytes()
+            if edit and file.name == edit[0]:
+                text = re.sub(edit[1], b"", text)
+            archive.writestr(str(file), text)
+    return path
+
+
+def own_wheel(folder: Path) -> None:
+    """Write the course's wheel into `folder`, with the notebooks' code and without their outputs."""
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", scratch]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        built = next(Path(scratch).glob("*.whl"))
+        with ZipFile(built) as full, ZipFile(folder / built.name, "w", ZIP_DEFLATED) as light:
+            for name in full.namelist():
+                text = full.read(name)
+                if name.endswith(".ipynb"):
+                    notebook = json.loads(text)
+                    for cell in notebook["cells"]:
+                        cell |= {"outputs": []} if cell["cell_type"] == "code" else {}
+                    text = json.dumps(notebook).encode()
+                light.writestr(name, text)
+
+
+def new_wheel(folder: Path, name: str, modules: dict[str, str], needs: Iterable[str] = ()) -> Path:
+    """Write a wheel of modules, given by name with their text, into `folder`, and return its path."""
+    path, info = folder / f"{name}-0-py3-none-any.whl", f"{name}-0.dist-info"
+    about = [
+        "Metadata-Version: 2.1",
+        f"Name: {name}",
+        "Version: 0",
+        *(f"Requires-Dist: {n}" for n in needs),
+        "",
+    ]
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for module, text in modules.items():
+            archive.writestr(f"{module}.py", text)
+        archive.writestr(f"{info}/METADATA", "\n".join(about))
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def build(site: Path, pyodide: str = PYODIDE) -> None:
+    """Write the folder `lite` into the folder `site`."""
+    settings = {"pyodideUrl": pyodide, "disablePyPIFallback": True}
+    settings["loadPyodideOptions"] = {"packages": PRELOADED, "env": VARIABLES}
+    config = {"litePluginSettings": {KERNEL: settings}, "appName": "cryutils"}
+    with tempfile.TemporaryDirectory() as scratch:
+        home, wheels = Path(scratch), Path(scratch, "pypi")
+        (home / "contents").mkdir()
+        wheels.mkdir()
+        for row in course.contents():
+            if row.get("browser"):
+                shutil.copy(ROOT / "notebooks" / f"{row['name']}.ipynb", home / "contents")
+        about = {"jupyter-lite-schema-version": 0, "jupyter-config-data": config}
+        (home / "jupyter-lite.json").write_text(json.dumps(about))
+        for name in PACKED:
+            pack(name, wheels)
+        modules = dict.fromkeys(["audioread", "soundfile"], "")  # librosa imports them
+        modules["numba"] = (ROOT / "docs" / "browser" / "numba.py").read_text("utf-8")
+        new_wheel(wheels, "cryutils_browser", modules, NEEDED)
+        own_wheel(wheels)
+        command = [sys.executable, "-m", "jupyterlite_core", "build", "--contents", "contents"]
+        command += ["--no-sourcemaps"]
+        command += ["--apps", "notebooks", "--apps", "tree", "--output-dir", str(site.resolve() / "lite")]
+        done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]), *sys.argv[2:])

@@ -1,0 +1,88 @@
+"""Notebooks run in JupyterLite, with nothing but what the site serves."""
+
+import contextlib
+import functools
+import json
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+pytest.importorskip("jupyterlite_core", reason="the dependency group docs is not installed")
+import lite
+import pyodide
+from frontends import launch, watched
+from playwright.sync_api import Page, Playwright
+
+ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+KERNEL = "window.jupyterapp?.shell.currentWidget?.context?.sessionContext.session?.kernel"
+CELLS = "[...window.jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code')"
+OUTPUTS = f"{CELLS}.map(c => c.outputs.toJSON())"
+DONE = f"{KERNEL}?.status === 'idle' && {CELLS}.every(c => c.executionState === 'idle' && c.executionCount)"
+
+
+class Handler(SimpleHTTPRequestHandler):
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def log_message(self, *words: Any) -> None: ...
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve a folder on this machine; yield its URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    files, folder = pyodide.folder(), tmp_path_factory.mktemp("site")
+    lite.build(folder, "./pyodide/pyodide.mjs")
+    (folder / "lite" / "pyodide").symlink_to(files)
+    settings = folder / "lite" / "jupyter-lite.json"
+    content = json.loads(settings.read_text("utf-8"))
+    content["jupyter-config-data"]["exposeAppInBrowser"] = True
+    settings.write_text(json.dumps(content))
+    with serving(folder) as url:
+        yield url
+
+
+@pytest.fixture
+def page(playwright: Playwright) -> Iterator[Page]:
+    browser = launch(playwright, ONLY_HERE)
+    yield browser.new_page()
+    browser.close()
+
+
+def run(page: Page, site: str, name: str) -> list[list[dict[str, Any]]]:
+    """Run all cells of a notebook and return the outputs of its code cells."""
+    page.goto(f"{site}/lite/notebooks/index.html?path={name}.ipynb")
+    page.wait_for_function(f"{KERNEL}?.status === 'idle'")
+    page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    page.evaluate(f"{CELLS}.forEach(c => {{ c.executionCount = null }})")
+    page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_function(DONE, polling=1000)
+    return page.evaluate(OUTPUTS)
+
+
+def test_lesson_1_runs_whole_without_another_server(site: str, page: Page) -> None:
+    faults = watched(page)
+    outputs = [output for cell in run(page, site, "lesson_1_start_here") for output in cell]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    printed = "".join("".join(output.get("text", "")) for output in outputs)
+    assert "random split: 71% right; new babies: 20% right" in printed
+    assert "3 cries: synthetic voices" in printed
+    played = "audio => audio.play().then(() => new Promise(done => { audio.ontimeupdate = done }))"
+    player = page.locator("audio").first
+    player.evaluate(played)
+    assert player.evaluate("audio => audio.currentTime") > 0
+    assert not [fault for fault in faults if urlsplit(fault).scheme in ("http", "https", "ws")]
