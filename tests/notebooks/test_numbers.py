@@ -33,7 +33,7 @@ def shown(path: Path) -> set[float]:
         for output in cell.outputs:
             texts += [text for kind, text in output.get("data", {}).items() if kind.startswith("text/")]
             texts += [output.get("text", ""), output.get("metadata", {}).get("image/png", {}).get("alt", "")]
-    return numbers(re.sub(r'src="data:[^"]*"|<[^>]+>', " ", " ".join(texts)))
+    return numbers(re.sub(r'src="data:[^"]*"|</?\w[^<>]*>', " ", " ".join(texts)))
 
 
 def stated(paragraph: str) -> list[str]:
