@@ -40,7 +40,7 @@ SOURCE = ROOT / "docs" / "front"
 PAGES = Environment(loader=FileSystemLoader(SOURCE), autoescape=False)
 NOTEBOOKS = ROOT / "notebooks"
 LESSON = NOTEBOOKS / "lesson_1_start_here.ipynb"
-STEPS, SEEDS = 10, 2
+STEPS, SEEDS = 10, 3
 SPLITS = {"split_clips": 44, "split_babies": 42}  # number of test clips in lesson 1
 DIGITS = string.digits + string.ascii_letters  # a number of right answers is one of them
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
