@@ -10,5 +10,5 @@ is_right = answers.predicted == answers.truth
 babies_right = (is_right.groupby(answers.infant).mean() > 0.5).sum()
 
 # %% 3 · A higher voice
-# 15 of 22 babies: so many or more, up or down, happen by chance once in seven or eight times.
+# 15 of 22 babies: at least so many, up or down, would happen by chance about once in seven times.
 higher = (voice["pain"] > voice["discomfort"]).sum()
