@@ -119,3 +119,10 @@ def test_one_version_everywhere() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     (first, *_) = re.findall(r"^## (\S+) \(.+\)$", changelog, flags=re.MULTILINE)
     assert cryutils.__version__ == citation["version"] == first
+
+
+def test_the_page_on_the_browser_lists_the_notebooks_that_run_there() -> None:
+    page = (ROOT / "docs" / "browser.md").read_text(encoding="utf-8")
+    rows = yaml.safe_load((ROOT / "notebooks" / "contents.yml").read_text(encoding="utf-8"))
+    listed = re.findall(r"^\| \[(\w+)\]", page, flags=re.MULTILINE)
+    assert listed == [row["name"] for row in rows if row.get("browser")] != []

@@ -15,8 +15,11 @@ import pytest
 pytest.importorskip("jupyterlite_core", reason="the dependency group docs is not installed")
 import lite
 import pyodide
-from frontends import launch, watched
+from frontends import HANG_S, launch, watched
 from playwright.sync_api import Page, Playwright
+from sizes import large
+
+from cryutils.course import runner as course
 
 ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 KERNEL = "window.jupyterapp?.shell.currentWidget?.context?.sessionContext.session?.kernel"
@@ -59,7 +62,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def page(playwright: Playwright) -> Iterator[Page]:
     browser = launch(playwright, ONLY_HERE)
-    yield browser.new_page()
+    page = browser.new_page()
+    page.set_default_timeout(1000 * HANG_S)
+    yield page
     browser.close()
 
 
@@ -86,3 +91,11 @@ def test_lesson_1_runs_whole_without_another_server(site: str, page: Page) -> No
     player.evaluate(played)
     assert player.evaluate("audio => audio.currentTime") > 0
     assert not [fault for fault in faults if urlsplit(fault).scheme in ("http", "https", "ws")]
+
+
+@large
+@pytest.mark.parametrize("name", [row["name"] for row in course.contents() if row.get("browser")][1:])
+def test_a_listed_notebook_runs_to_its_end(name: str, site: str, page: Page) -> None:
+    outputs = [output for cell in run(page, site, name) for output in cell]
+    assert outputs
+    assert not [output for output in outputs if output["output_type"] == "error"]
