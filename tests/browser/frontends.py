@@ -77,8 +77,14 @@ def watched(page: Page) -> list[str]:
             faults.append(request.url)
 
     page.set_default_timeout(1000 * HANG_S)
-    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
-    page.on("pageerror", lambda error: faults.append(str(error)))
+
+    # JupyterLab also loads JupyterLite's kernel, which is installed for the site, and cannot use it.
+    def on_error(text: str) -> None:
+        if "@jupyterlite/" not in text:
+            faults.append(text)
+
+    page.on("console", lambda message: message.type == "error" and on_error(message.text))
+    page.on("pageerror", lambda error: on_error(str(error)))
     page.on("request", on_request)
     return faults
 
