@@ -1,11 +1,12 @@
 """An audit of any program's table of predictions: what a printed score of infant cries is worth.
 
-`read` checks a table, `of_corpus` makes one from recordings, `audit` measures; `of_parts` asks for the
-room and the cry.
+`read` checks a table, `of_corpus` makes one from recordings, `audit` measures, `lines` reports;
+`of_parts` asks for the room and the cry.
 """
 
+import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -295,6 +296,36 @@ def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
         notes=pd.DataFrame({"note": [*table.attrs.get("notes", []), *notes]}),
         gaps=split_gaps(table.assign(**dict.fromkeys({*MODEL} - {"model"}, ""))),
     )
+
+
+def lines(result: Audit) -> Iterator[str]:
+    """Yield the lines of text that report an audit: tables in percent, each below its caption, and notes.
+
+    Columns of text are added to the tables of `result`.
+    """
+    for table, name in ((result.scores, "score"), (result.gaps, "difference")):
+        table[name] = [in_percent(*row) for row in table[["value", "low", "high"]].to_numpy()]
+    result.scores["no skill"] = result.scores.guess.map(in_percent)
+    result.leaks["known infants"] = result.leaks.shared.map(in_percent).replace("–", "unknown")
+    result.leaks["p"] = result.leaks.p_value.map("{:.3f}".format).replace("nan", "–")
+    scores = result.scores[["model", "split", "metric", "score", "no skill"]]
+    leaks, gaps = result.leaks[["model", "split", "known infants", "p"]], result.gaps[["model", "difference"]]
+    tables = {
+        "Clips; an infant with several labels is counted in each class.": result.classes,
+        "Scores in percent, with 95 % intervals over infants. No skill: guessing, or always the most"
+        " common class for accuracy and macro F1.": scores,
+        "Known infants: the share of answers from a model trained on other clips of the same infant"
+        " (needs several folds or --train-infants), in percent. p: how often the predictions agree as"
+        " well with labels exchanged between infants, with the same device if known (needs a repeat"
+        " with all clips). With a random split, recognising infants can make p small.": leaks,
+        "Balanced accuracy with the random split minus leak-free, in points, on the same clips.": gaps,
+    }
+    for caption, table in tables.items():
+        if len(table):
+            yield from [*textwrap.wrap(caption), *table.to_string(index=False).splitlines(), ""]
+    yield from result.notes.note
+    if gaps.empty:
+        yield "No model has different answers to the same clips with both splits."
 
 
 def _scores(part: Answers) -> list[dict[str, Any]]:

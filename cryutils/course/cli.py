@@ -39,7 +39,6 @@ from cryutils.words import GAP
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cryutils.claims.audit import Audit
     from cryutils.datasets.archives import Dataset, Files
     from cryutils.datasets.corpus import Corpus
     from cryutils.inference.predict import Predictor
@@ -334,40 +333,10 @@ def audit(
         table = audits.of_corpus(corpus)
         table.attrs["notes"].append(_problems(corpus, source))
         parts = audits.of_parts(corpus) if background else None
-    _print_audit(audits.audit(table, permutations=permutations))
+    for line in audits.lines(audits.audit(table, permutations=permutations)):
+        say(line)
     if parts is not None:
         _print_parts(audits.parts_in_words(parts))
-
-
-def _print_audit(result: "Audit") -> None:
-    """Print the parts of an audit as tables, in percent, each below its caption."""
-    from cryutils.claims.tables import in_percent
-
-    for table, name in ((result.scores, "score"), (result.gaps, "difference")):
-        table[name] = [in_percent(*row) for row in table[["value", "low", "high"]].to_numpy()]
-    result.scores["no skill"] = result.scores.guess.map(in_percent)
-    result.leaks["known infants"] = result.leaks.shared.map(in_percent).replace("–", "unknown")
-    result.leaks["p"] = result.leaks.p_value.map("{:.3f}".format).replace("nan", "–")
-    scores = result.scores[["model", "split", "metric", "score", "no skill"]]
-    leaks, gaps = result.leaks[["model", "split", "known infants", "p"]], result.gaps[["model", "difference"]]
-    tables = {
-        "Clips; an infant with several labels is counted in each class.": result.classes,
-        "Scores in percent, with 95 % intervals over infants. No skill: guessing, or always the most"
-        " common class for accuracy and macro F1.": scores,
-        "Known infants: the share of answers from a model trained on other clips of the same infant"
-        " (needs several folds or --train-infants), in percent. p: how often the predictions agree as"
-        " well with labels exchanged between infants, with the same device if known (needs a repeat"
-        " with all clips). With a random split, recognising infants can make p small.": leaks,
-        "Balanced accuracy with the random split minus leak-free, in points, on the same clips.": gaps,
-    }
-    for caption, table in tables.items():
-        if len(table):
-            for line in [*textwrap.wrap(caption), *table.to_string(index=False).splitlines(), ""]:
-                say(line)
-    for note in result.notes.note:
-        say(note)
-    if gaps.empty:
-        say("No model has different answers to the same clips with both splits.")
 
 
 def _print_parts(table: "pd.DataFrame") -> None:
