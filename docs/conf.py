@@ -81,6 +81,7 @@ html_theme_options = {
 }
 
 LINK = re.compile(r"(?<![!\w])\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+SITE_LINK = re.compile(r"\[([^\]]*)\]\(https://[\w-]+\.github\.io/cryutils/([^)\s]*)\)")
 OPEN_IN = re.compile(r"^\[(?:Run in the browser|Open in Colab)\].*\n\n", re.MULTILINE)
 
 
@@ -100,7 +101,7 @@ def prepare(app: Sphinx, name: str, source: list[str]) -> None:
         notebook = without_kernel(with_quiz(notebook, Path(name).name))
         source[0] = json.dumps(adapted(notebook))
     else:
-        source[0] = with_outside_links(source[0], "docs")
+        source[0] = SITE_LINK.sub(r'<a href="../\2">\1</a>', with_outside_links(source[0], "docs"))
 
 
 def tags(cell: dict) -> list[str]:

@@ -37,6 +37,8 @@ def test_the_site_is_built_without_a_warning_and_needs_no_other_server(tmp_path:
     assert len(loaded) > 500
     assert not [(name, url[:80]) for name, url in loaded if re.match(r"(?:https?:)?//", url)]
 
+    assert (site / "check.html").is_file()
+    assert page(site / "docs" / "audit.html").select("a[href='../check.html']")
     assert page(site / "notebooks" / "lesson_1_start_here.html").select("input#slider-signal")
     lesson = site / "notebooks" / "lesson_2_cry_or_not.html"
     assert "sliders above this picture" in page(lesson).text, "nothing says that they need a kernel"

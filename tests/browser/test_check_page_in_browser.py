@@ -1,0 +1,167 @@
+"""The page that checks a table, in a real browser: it says what the command says, and sends nothing."""
+
+import functools
+import gzip
+import json
+import re
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("jinja2", reason="the extra app is not installed")
+import front_page
+import lite
+import pyodide
+from frontends import BEYOND, launch, watched
+from playwright.sync_api import Page, Playwright, expect
+from sizes import large
+
+ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+WIDTHS = (360, 768, 1280)
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Files of a folder; `asked` is what was asked for."""
+
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+    asked: ClassVar[list[tuple[str, str]]] = []
+
+    def log_request(self, code: object = "-", size: object = "-") -> None:
+        self.asked.append((self.command, self.path.partition("?")[0]))
+
+    def log_message(self, *words: Any) -> None: ...
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    front_page.write_check(folder)
+    return folder
+
+
+@pytest.fixture
+def page(playwright: Playwright, folder: Path) -> Iterator[Page]:
+    """The page, in a browser that reaches nothing but this machine."""
+    Handler.asked = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    browser = launch(playwright, ONLY_HERE)
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{server.server_port}/check.html")
+    yield page
+    browser.close()
+    server.shutdown()
+
+
+def fits(page: Page) -> None:
+    """Assert that nothing reaches beyond the window, and that axe finds no violation."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate(BEYOND) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            found = axe.run(page).response["violations"]
+            assert not [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+
+
+def test_it_loads_nothing_unasked_and_says_what_is_missing(page: Page) -> None:
+    icon = {("GET", "/favicon.ico")}
+    assert {*Handler.asked} - icon == {("GET", "/check.html")}
+    page.get_by_role("button", name="Try an example").click()
+    expect(page.get_by_role("alert")).to_contain_text("Python could not be loaded")
+    expect(page.get_by_label("Drop a CSV or Parquet file")).to_be_enabled()
+    fits(page)
+    lines = [front_page.text(name).splitlines() for name in ("check.js", "check_worker.js")]
+    assert sum(map(len, lines)) <= 150
+
+
+def clean() -> pd.DataFrame:
+    """Return answers to new infants, with probabilities and devices."""
+    rng, names = np.random.default_rng(0), ["hungry", "pain", "tired"]
+    infant = np.repeat(np.arange(15), 4)
+    table = pd.DataFrame({"clip": np.arange(60), "infant": infant, "truth": rng.choice(names, 60)})
+    chances = rng.dirichlet(np.ones(3), 60) + 0.4 * (table.truth.to_numpy()[:, None] == names)
+    table[[f"p_{name}" for name in names]] = chances / chances.sum(axis=1, keepdims=True)
+    return table.assign(fold=infant % 5, split="leak_free", device=np.where(infant % 2, "iOS", "Android"))
+
+
+@large
+def test_it_audits_three_tables_as_the_command_does(page: Page, folder: Path, command: Any) -> None:
+    pytest.importorskip("jupyterlite_core", reason="the dependency group docs is not installed")
+    lite.build(folder, "./pyodide/pyodide.mjs")
+    (folder / "lite" / "pyodide").symlink_to(pyodide.folder())
+    tables = {"leak.csv": front_page.leaking_answers(), "clean.csv": clean()}
+    tables["broken.csv"] = tables["leak.csv"].assign(truth=["", *tables["leak.csv"].truth[1:]])
+    faults = watched(page)
+
+    # With a leak: the example, and nothing but the keyboard.
+    page.keyboard.press("Tab")
+    while page.evaluate("document.activeElement.id") != "example":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    title = page.get_by_role("heading", name="The audit of")
+    expect(title).to_have_text("The audit of example.csv")
+    assert page.evaluate("document.activeElement.id") == "result-title"
+    tables["leak.csv"].to_csv("leak.csv", index=False)
+    code, printed, _ = command("audit", "leak.csv")
+    assert code == 0
+    assert page.locator("#report").text_content() == printed.removesuffix("\n")
+    fits(page)
+    stated = int(page.locator("#size").inner_text())
+    files = {path for _, path in Handler.asked if path.startswith("/lite/")}
+    sizes = [len(gzip.compress((folder / path[1:]).read_bytes(), 6)) for path in files]
+    assert abs(sum(sizes) / 1e6 - stated) < 1
+
+    # A clean table, without a connection, chosen with the keyboard; it is saved as it is shown.
+    page.context.set_offline(True)
+    tables["clean.csv"].to_csv("clean.csv", index=False, sep=";")
+    page.get_by_label("Drop a CSV or Parquet file").focus()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files("clean.csv")
+    expect(title).to_have_text("The audit of clean.csv")
+    code, printed, _ = command("audit", "clean.csv")
+    assert code == 0
+    assert page.locator("#report").text_content() == printed.removesuffix("\n")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save as HTML").click()
+    assert download.value.suggested_filename == "clean-audit.html"
+    saved = Path(download.value.path()).read_text(encoding="utf-8")
+    assert printed.removesuffix("\n") in saved
+
+    # A broken one, dropped.
+    tables["broken.csv"].to_csv("broken.csv", index=False)
+    code, _, refusal = command("audit", "broken.csv")
+    assert code == 2
+    drop(page, "broken.csv", Path("broken.csv").read_text(encoding="utf-8"))
+    expected = refusal.removeprefix("cryutils: ").replace(f"{Path.cwd()}/", "").strip()
+    expect(page.get_by_role("alert")).to_have_text(expected)
+    expect(title).to_be_hidden()
+
+    drop(page, "answers.parquet", "PAR1")
+    expect(page.get_by_role("alert")).to_contain_text("answers.parquet: save the table as CSV")
+    assert not faults
+    assert {method for method, _ in Handler.asked} == {"GET"}  # no table is sent
+    assert not [path for _, path in Handler.asked if re.search(r"(clean|broken)\.csv|\.parquet", path)]
+
+
+def drop(page: Page, name: str, content: str) -> None:
+    """Drop a file on the page."""
+    script = f"""() => {{
+      const data = new DataTransfer();
+      data.items.add(new File([{json.dumps(content)}], {json.dumps(name)}));
+      const event = new DragEvent("drop", {{ dataTransfer: data, bubbles: true }});
+      document.querySelector("#zone").dispatchEvent(event);
+    }}"""
+    page.evaluate(script)
