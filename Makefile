@@ -38,14 +38,24 @@ $(EVERYTHING): WANTED = -e '.[app,cluster,embeddings,lab]' --group docs --group 
 $(EVERYTHING): SIZE = 3.9 GB
 $(EVERYTHING): INCLUDED = $(COURSE) $(SITE)
 
-# What takes longest to compile is compiled here, both at once: TensorFlow, and librosa by numba.
+# What takes longest to compile is compiled here, both at once: TensorFlow, and librosa by numba,
+# for all types that notebooks use: two kernels that compile one function at once can spoil it.
+define LIBROSA
+import librosa, numpy
+for kind in "fd":
+    y = numpy.random.default_rng(0).normal(size=4096).astype(kind)
+    librosa.yin(y, fmin=200, fmax=900, sr=8000)
+    librosa.feature.zero_crossing_rate(y)
+    librosa.feature.inverse.mfcc_to_audio(librosa.feature.mfcc(y=y), n_iter=1)
+endef
+export LIBROSA
 $(COURSE) $(SITE) $(EVERYTHING): pyproject.toml constraints.txt
 	@$(call environment,.venv)
 	@echo "Installing $(subst ',,$(WANTED)) into .venv (about $(SIZE)) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(WANTED)
 	@$(BIN)/python -c 'import ipywidgets, papermill, seaborn; from cryutils.models.backend import keras; keras()' & \
-	  $(BIN)/python -c 'import librosa, numpy; librosa.feature.mfcc(y=numpy.zeros(4096))' && wait $$!
+	  $(BIN)/python -c "$$LIBROSA" && wait $$!
 	@touch $@ $(INCLUDED)
 
 lab: $(COURSE)  ## Open the course in JupyterLab

@@ -453,7 +453,8 @@ def execute(
         "CRYUTILS_OUTPUTS_DIR": str(folder.parent),
         "TQDM_DISABLE": "1",  # no output that depends on the time a cell takes
         "MPLCONFIGDIR": str(lists / "matplotlib"),
-        "NUMBA_CACHE_DIR": str(lists / "numba"),
+        # Two processes that compile one function at once, for other types, would mix up what they store.
+        "NUMBA_CACHE_DIR": str(lists / "numba" / source.stem),
         **{name: str(staging.parent / name.lower()) for name in _FOLDERS},
         **dict.fromkeys(_FILES, ""),
     }
