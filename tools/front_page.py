@@ -125,7 +125,8 @@ def numbers() -> dict[str, int | str]:
     survey = pd.read_csv(ROOT / "data" / "survey.csv").query("included == 'yes' and split != 'none'").split
     table = "study == 'feature_validation' and metric == 'accuracy' and rival == '' and feature != ''"
     published = claims.published().query(table).value
-    free = judged.query(f"{table} and condition == '' and split == 'leak_free'").value
+    ours = judged.query(f"{table} and condition == ''")
+    free, random = (ours[ours.split == split].value for split in ("leak_free", "random"))
     room = claims.load_results("reference/corvin").set_index("key").value
     found = gate.query("kind == 'cries' and metric == 'found'").squeeze()
     nearest = judged.set_index("key").value
@@ -135,6 +136,8 @@ def numbers() -> dict[str, int | str]:
         "chance": nearest["data.same_infant.nearest_chance"],
         **{"published_low": published.min(), "published_high": published.max()},
         **{"free_low": free.min(), "free_high": free.max()},
+        **{"random_low": random.min(), "random_high": random.max()},
+        "constant": judged.query("key == 'feature_validation.majority.accuracy'").value.max(),
         "pain": room["cry_or_place.whole.svm.balanced_accuracy"],
         "room": room["cry_or_place.room.svm.balanced_accuracy"],
     }

@@ -78,7 +78,7 @@ function decoded(buffer) {
     }
     at += 8 + size + (size % 2);
   }
-  throw new Error("the file is no WAV");
+  throw new Error("this is not a WAV file");
 }
 
 function encoded(samples, rate) {
@@ -137,8 +137,8 @@ function answerWho(guess) {
   const name = element("strong", `${isRight ? "Right" : "No"}: it was baby ${letter}.`);
   const first = element("p", name, ` You have recognised ${right} of ${guessed}.`);
   const why = baby.real
-    ? ["Its parents chose ", element("em", baby.reason), " in the app, for both cries. Did you recognise the baby, its phone or its room? A program may use each of them, and then it names the reason of a baby that it knows."]
-    : ["In these data, every cry of baby ", letter, " is labelled ", element("em", baby.reason), ". So whoever recognises the baby also knows the “reason”, without hearing it. ", element("strong", "A program can do the same, and look clever.")];
+    ? ["Its parents chose ", element("em", baby.reason), " in the app, for both cries. Did you recognise the baby, its phone or its room? A program may use any of them. Then it repeats the reason that it has learned for this baby."]
+    : ["In these data, every cry of baby ", letter, " is labelled ", element("em", baby.reason), ". So anyone who recognises the baby knows the “reason” without hearing it. ", element("strong", "A program can do the same, and look clever.")];
   const next = element("button", "Another cry");
   next.type = "button";
   next.addEventListener("click", () => { askWho(); play("unknown"); find('[data-play="unknown"]').focus(); });

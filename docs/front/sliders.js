@@ -60,10 +60,11 @@
   function verdict({ random, free }) {
     const signal = Number(control("signal").value);
     if (signal === 0 && random > 0.35)
-      return "The reason shapes nothing here. The program recognises the baby, and gives the reason that this baby always has. On new babies that is no help.";
-    if (signal === 0) return "Neither score is far from guessing: there is nothing to learn, and hardly a baby to recognise.";
-    if (free < 0.35) return "The first score looks good, but on new babies the program has learned hardly anything.";
-    if (random - free > 0.07) return "Now it learns something about the reason. The distance between the scores comes mostly from knowing the babies.";
+      return "The reason shapes nothing here. The program recognises the baby, and gives the reason that this baby always has. This does not help with new babies.";
+    if (signal === 0) return "Neither score is far from guessing: there is nothing to learn, and the babies hardly differ.";
+    if (free < 0.35 && random > 0.45) return "The first score looks good, but on new babies the program has learned hardly anything.";
+    if (free < 0.35) return "Hardly anything is learned about new babies, and the first score is not far above guessing either.";
+    if (random - free > 0.07) return "Now it learns something about the reason. The first score is higher because it also profits from known babies.";
     return "Both scores agree: what it learned about the reason also holds for new babies.";
   }
 
