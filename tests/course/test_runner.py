@@ -287,6 +287,17 @@ def test_a_notebook_runs_as_everywhere_whatever_the_user_has_set(
     assert ["image/png" in output.get("data", {}) for output in outputs] == [True]
 
 
+def test_notebooks_that_run_at_once_share_no_code_that_numba_has_compiled(project: Path, apart: Path) -> None:
+    names = ("01_first", "02_second")
+    for name in names:
+        notebook(name, "from numba.core import config\nprint(config.CACHE_DIR)")
+    assert runner.run(jobs(*names), processes=2) == {}
+    folder = apart / "outputs" / "quick" / "notebooks"
+    read = [nbformat.read(folder / f"{name}.ipynb", as_version=4).cells[-1]["outputs"] for name in names]
+    first, second = (outputs[0]["text"].strip() for outputs in read)
+    assert first and second and first != second
+
+
 def test_the_next_run_repairs_a_damaged_one_and_what_reads_others_results_runs_last(
     finished: Path, apart: Path, command: Command
 ) -> None:
