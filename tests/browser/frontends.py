@@ -4,17 +4,20 @@
 are installed, which is what Colab's widgets are built on.
 """
 
+import functools
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import nbformat
@@ -31,6 +34,7 @@ ARGUMENTS = [
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",
 ]
+ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # no other machine is found
 DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 PHONE: Any = {"width": 390, "height": 844}
 HANG_S = 600  # no machine is that slow: whatever takes longer never comes
@@ -54,6 +58,31 @@ BEYOND = """() => [...document.querySelectorAll("p, a, button, h1, h2, h3, table
     while ((e = e.parentElement)) if (/auto|scroll/.test(getComputedStyle(e).overflowX)
       && e.getBoundingClientRect().right <= innerWidth + 1) return false;
     return true; }).map(e => e.outerHTML.slice(0, 200))"""
+
+
+class Files(SimpleHTTPRequestHandler):
+    """Serves a folder; `asked` has what was asked for since `serving` began."""
+
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+    asked: ClassVar[list[tuple[str, str]]] = []
+
+    def log_request(self, code: object = "-", size: object = "-") -> None:
+        self.asked.append((self.command, self.path.partition("?")[0]))
+
+    def log_message(self, *words: Any) -> None: ...
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve a folder on this machine; yield its address, which ends with a slash."""
+    Files.asked = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 def launch(playwright: Playwright, *options: str) -> Browser:
@@ -87,6 +116,17 @@ def watched(page: Page) -> list[str]:
     page.on("pageerror", lambda error: on_error(str(error)))
     page.on("request", on_request)
     return faults
+
+
+def fits(page: Page, widths: Sequence[int]) -> None:
+    """Assert that at these widths nothing reaches beyond the window, and axe finds no violation."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(BEYOND) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = axe.run(page).response["violations"]
+        assert not [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
 
 
 def free_port() -> int:

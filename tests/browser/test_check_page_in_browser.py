@@ -1,14 +1,11 @@
 """The page that checks a table, in a real browser: it says what the command says, and sends nothing."""
 
-import functools
 import gzip
 import json
 import re
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,27 +15,11 @@ pytest.importorskip("jinja2", reason="the extra app is not installed")
 import front_page
 import lite
 import pyodide
-from frontends import BEYOND, launch, watched
+from frontends import ONLY_HERE, Files, fits, launch, serving, watched
 from playwright.sync_api import Page, Playwright, expect
 from sizes import large
 
-ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 WIDTHS = (360, 768, 1280)
-
-
-class Handler(SimpleHTTPRequestHandler):
-    """Files of a folder; `asked` is what was asked for."""
-
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
-        ".mjs": "text/javascript",
-        ".wasm": "application/wasm",
-    }
-    asked: ClassVar[list[tuple[str, str]]] = []
-
-    def log_request(self, code: object = "-", size: object = "-") -> None:
-        self.asked.append((self.command, self.path.partition("?")[0]))
-
-    def log_message(self, *words: Any) -> None: ...
 
 
 @pytest.fixture
@@ -51,37 +32,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def page(playwright: Playwright, folder: Path) -> Iterator[Page]:
     """The page, in a browser that reaches nothing but this machine."""
-    Handler.asked = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    browser = launch(playwright, ONLY_HERE)
-    page = browser.new_page()
-    page.goto(f"http://127.0.0.1:{server.server_port}/check.html")
-    yield page
-    browser.close()
-    server.shutdown()
+    with serving(folder) as address:
+        browser = launch(playwright, ONLY_HERE)
+        page = browser.new_page()
+        page.goto(f"{address}check.html")
+        yield page
+        browser.close()
 
 
-def fits(page: Page) -> None:
-    """Assert that nothing reaches beyond the window, and that axe finds no violation."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+def fits_in_light_and_dark(page: Page) -> None:
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 800})
-            assert page.evaluate(BEYOND) == []
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            found = axe.run(page).response["violations"]
-            assert not [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+        fits(page, WIDTHS)
 
 
 def test_it_loads_nothing_unasked_and_says_what_is_missing(page: Page) -> None:
     icon = {("GET", "/favicon.ico")}
-    assert {*Handler.asked} - icon == {("GET", "/check.html")}
+    assert {*Files.asked} - icon == {("GET", "/check.html")}
     page.get_by_role("button", name="Try an example").click()
     expect(page.get_by_role("alert")).to_contain_text("Python could not be loaded")
     expect(page.get_by_label("Drop a CSV or Parquet file")).to_be_enabled()
-    fits(page)
+    fits_in_light_and_dark(page)
     lines = [front_page.text(name).splitlines() for name in ("check.js", "check_worker.js")]
     assert sum(map(len, lines)) <= 150
 
@@ -117,9 +88,9 @@ def test_it_audits_three_tables_as_the_command_does(page: Page, folder: Path, co
     code, printed, _ = command("audit", "leak.csv")
     assert code == 0
     assert page.locator("#report").text_content() == printed.removesuffix("\n")
-    fits(page)
+    fits_in_light_and_dark(page)
     stated = int(page.locator("#size").inner_text())
-    files = {path for _, path in Handler.asked if path.startswith("/lite/")}
+    files = {path for _, path in Files.asked if path.startswith("/lite/")}
     sizes = [len(gzip.compress((folder / path[1:]).read_bytes(), 6)) for path in files]
     assert abs(sum(sizes) / 1e6 - stated) < 1
 
@@ -152,8 +123,8 @@ def test_it_audits_three_tables_as_the_command_does(page: Page, folder: Path, co
     drop(page, "answers.parquet", "PAR1")
     expect(page.get_by_role("alert")).to_contain_text("answers.parquet: save the table as CSV")
     assert not faults
-    assert {method for method, _ in Handler.asked} == {"GET"}  # no table is sent
-    assert not [path for _, path in Handler.asked if re.search(r"(clean|broken)\.csv|\.parquet", path)]
+    assert {method for method, _ in Files.asked} == {"GET"}  # no table is sent
+    assert not [path for _, path in Files.asked if re.search(r"(clean|broken)\.csv|\.parquet", path)]
 
 
 def drop(page: Page, name: str, content: str) -> None:

@@ -1,12 +1,7 @@
 """Notebooks run in JupyterLite, with nothing but what the site serves."""
 
-import contextlib
-import functools
 import json
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,35 +10,16 @@ import pytest
 pytest.importorskip("jupyterlite_core", reason="the dependency group docs is not installed")
 import lite
 import pyodide
-from frontends import HANG_S, launch, watched
+from frontends import HANG_S, ONLY_HERE, launch, serving, watched
 from playwright.sync_api import Page, Playwright
 from sizes import large
 
 from cryutils.course import runner as course
 
-ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 KERNEL = "window.jupyterapp?.shell.currentWidget?.context?.sessionContext.session?.kernel"
 CELLS = "[...window.jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code')"
 OUTPUTS = f"{CELLS}.map(c => c.outputs.toJSON())"
 DONE = f"{KERNEL}?.status === 'idle' && {CELLS}.every(c => c.executionState === 'idle' && c.executionCount)"
-
-
-class Handler(SimpleHTTPRequestHandler):
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
-        ".mjs": "text/javascript",
-        ".wasm": "application/wasm",
-    }
-
-    def log_message(self, *words: Any) -> None: ...
-
-
-@contextlib.contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Serve a folder on this machine; yield its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +46,7 @@ def page(playwright: Playwright) -> Iterator[Page]:
 
 def run(page: Page, site: str, name: str) -> list[list[dict[str, Any]]]:
     """Run all cells of a notebook and return the outputs of its code cells."""
-    page.goto(f"{site}/lite/notebooks/index.html?path={name}.ipynb")
+    page.goto(f"{site}lite/notebooks/index.html?path={name}.ipynb")
     page.wait_for_function(f"{KERNEL}?.status === 'idle'")
     page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
     page.evaluate(f"{CELLS}.forEach(c => {{ c.executionCount = null }})")

@@ -5,10 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ import pytest
 
 pytest.importorskip("jinja2", reason="the extra app is not installed")
 import front_page
-from frontends import BEYOND, PHONE
+from frontends import PHONE, fits, serving
 from playwright.sync_api import Browser, Page, Route, expect
 
 from cryutils import claims
@@ -32,11 +29,6 @@ DESK: Any = {"width": 1280, "height": 800}
 WIDTHS = (360, 768, 1280, 1920)
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
@@ -47,10 +39,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(site: Path) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with serving(site) as address:
+        yield address
 
 
 @pytest.fixture
@@ -247,16 +237,10 @@ def test_ten_trials_give_the_scores_of_the_same_ten(opened: Any) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_and_axe_finds_nothing(opened: Any, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page, _ = opened(wav(16), color_scheme=scheme, reduced_motion="reduce")
     page.get_by_role("button", name="It is A").click()
     page.get_by_text("Use real cries instead").click()
     page.get_by_role("button", name="Load the first pair").click()
     for _ in range(10):
         page.get_by_role("button", name="Another baby").click()
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate(BEYOND) == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = axe.run(page).response["violations"]
-        assert not [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+    fits(page, WIDTHS)
