@@ -89,11 +89,21 @@ def of_infant(show: Callable[..., Awaitable[Response]]) -> Callable[[Request], A
     return shown
 
 
+async def first(request: Request) -> Response:
+    """Lead to the page that caregivers use most, of the baby that the address names."""
+    return RedirectResponse(f"/live?{request.url.query}".rstrip("?"), 303)
+
+
 async def start(request: Request, logs: list[Log], log: Log) -> Response:
     """Show what the application can do, and what not (Figure 2)."""
     lines = await ask(log.lines, time.time() - DAY_S)
     last = next((line for line in reversed(lines) if line.what in (CRY, MISSED)), None)
     return page(request, "start.html", logs=logs, log=log, last=last)
+
+
+async def more(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show the links to all other pages."""
+    return page(request, "more.html", logs=logs, log=log)
 
 
 async def live(request: Request, logs: list[Log], log: Log) -> Response:
@@ -178,7 +188,9 @@ async def film(request: Request) -> Response:
 ROUTES = [
     Route("/login", log_in, methods=["GET", "POST"]),
     Route("/logout", log_out, methods=["POST"]),
-    Route("/", of_infant(start)),
+    Route("/", first),
+    Route("/about", of_infant(start)),
+    Route("/more", of_infant(more)),
     Route("/live", of_infant(live)),
     Route("/lines", of_infant(live)),
     Route("/diary", of_infant(show_diary)),

@@ -36,6 +36,7 @@ def photograph(page: Page, address: str, link: str) -> tuple[list[Image.Image], 
     page.goto(address)
     shots[1] = picture(page)
     page.goto(link)
+    page.goto(f"{address}about")
     shots[2] = picture(page)
     page.get_by_role("link", name="Listen now").click()
     page.locator("summary", has_text="More").click()

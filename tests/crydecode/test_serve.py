@@ -196,7 +196,7 @@ def test_a_frame_of_50_mb_ends_its_page_and_takes_no_memory(ann: Visitor, kim: i
             page.send(bytes(50_000_000))
         assert closed(page) in (1009, 1006), "at once, perhaps without a word"
     assert process.memory_info().rss - before < 30e6
-    assert ann.get("/").status_code == 200
+    assert ann.get("/more").status_code == 200
 
 
 def test_a_page_that_listens_is_closed_for_no_other(server: Served, ann: Visitor, kim: int) -> None:
@@ -234,7 +234,7 @@ def test_the_log_of_the_server_holds_no_secret(server: Served, ann: Visitor, kim
                 ask(page, "sound", noise(), at=time.monotonic(), sr=48_000)
                 time.sleep(0.05)
     cookies = {value for each in (ann, somebody) for value in each.cookies.values() if len(value) > 20}
-    somebody.submit("/", "/logout")
+    somebody.submit("/more", "/logout")
     texts = {"Quirin", PASSWORD, "a wrong password", "in-a-query", "$argon2", "what nobody may know"}
     assert [secret for secret in cookies | texts if secret in server.log] == []
 
@@ -246,7 +246,7 @@ def test_without_models_of_real_infants_no_reason_is_named(tmp_path: Path, train
         server.store.users.add("ann", PASSWORD)
         infant = server.store.add_infant("Mia").id
         ann = Visitor(server).enter("ann")
-        for path in ("/", "/live"):
+        for path in ("/about", "/live"):
             text = ann.get(path).text
             assert "names no reason" in text and 'class="figure"' not in text
         with ann.socket(infant) as page:
