@@ -15,7 +15,13 @@ from cryutils.inference.episodes import Episodes, Sums
 from cryutils.words import CALM
 
 CRY, MISSED = "cry", "missed cry"
-NOTES = {"fed": "Fed", "asleep": "Fell asleep", "awake": "Woke up"}
+NOTES = {
+    "fed": "Fed",
+    "asleep": "Fell asleep",
+    "awake": "Woke up",
+    "nappy": "Nappy changed",
+    "coming": "On the way",
+}
 ONE_DAY = timedelta(days=1)
 
 

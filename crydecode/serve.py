@@ -73,11 +73,13 @@ def application(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        look = asyncio.create_task(sockets.end_lost())
+        tasks = [asyncio.create_task(task) for task in (sockets.end_lost(), sockets.rooms.look())]
         yield
-        look.cancel()
+        for task in tasks:
+            task.cancel()
 
-    routes = [*pages.ROUTES, WebSocketRoute("/listen", sockets.listen)]
+    ends = (WebSocketRoute("/listen", sockets.listen), WebSocketRoute("/watch", sockets.watch))
+    routes = [*pages.ROUTES, *ends]
     handlers: dict[Any, Any] = dict.fromkeys((HTTPException, InputError), pages.refuse)
     guard = [Middleware(LoginRequired)]
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)

@@ -1,4 +1,4 @@
-"""The pages that listen, `Sockets`: a `Monitor` and a WebSocket each, and threads for all.
+"""The pages that listen or watch, `Sockets`: a WebSocket each, for some a `Monitor`, and threads for all.
 
 A message is JSON as text, or as the beginning of a binary message that ends in sound or a picture.
 One message of a page is answered before its next one is read. `Protocol` ends a page that sends
@@ -8,8 +8,10 @@ more frames or bytes than any page does.
 import asyncio
 import json
 import os
+import re
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +26,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from crydecode.asking import ask
 from crydecode.login import is_own
-from crydecode.store import Store
+from crydecode.store import Log, Store
+from crydecode.watch import AGAINS_S, DELAYS_S, Device, Room, Watch, tell
 from crydecode.writer import Writer
 from cryutils.errors import InputError
 from cryutils.widgets.listener import Listener
@@ -59,6 +62,7 @@ class Sockets:
 
     def __init__(self, store: Store, models: Models, film: Path | None) -> None:
         self._store, self._models, self._film = store, models, film
+        self.rooms = Watch(store)
         self._pages: dict[_Page, None] = {}  # oldest first
         threads = min(THREADS, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="listen")
@@ -78,7 +82,14 @@ class Sockets:
                         await self.end(ticket)
 
     async def listen(self, socket: WebSocket) -> None:
-        """Serve a page's WebSocket until it is closed."""
+        """Serve the WebSocket of a page that listens until it is closed."""
+        await self._serve(socket, self._listening)
+
+    async def watch(self, socket: WebSocket) -> None:
+        """Serve the WebSocket of a page that watches until it is closed."""
+        await self._serve(socket, self._watching)
+
+    async def _serve(self, socket: WebSocket, serve: Callable[[_Page, Room], Awaitable[None]]) -> None:
         if not is_own(socket) or "origin" not in socket.headers:
             await socket.close()
             return
@@ -86,11 +97,7 @@ class Sockets:
         await socket.accept()
         try:
             await self._admit(page)
-            page.listener = await self._opened(socket)
-            about = page.listener.about(film="/film.mp4" if self._film else "")
-            await socket.send_json({"type": "about", "about": about})
-            while True:
-                await self._answer(page, page.listener)
+            await serve(page, await self.rooms.room(socket.query_params.get("infant", "")))
         except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed meanwhile
             pass
         except (InputError, HTTPException) as error:
@@ -100,27 +107,49 @@ class Sockets:
             await page.close(REFUSED)
         finally:
             self._pages.pop(page, None)
-            if page.listener is not None:
-                await run_in_threadpool(page.listener.close)
+
+    async def _listening(self, page: _Page, room: Room) -> None:
+        page.listener = await self._opened(room.log)
+        try:
+            about = page.listener.about(film="/film.mp4" if self._film else "")
+            await page.socket.send_json({"type": "about", "about": about})
+            while True:
+                await self._answer(page, page.listener, room)
+        finally:
+            room.leave(page, "the connection is lost")
+            await run_in_threadpool(page.listener.close)
+
+    async def _watching(self, page: _Page, room: Room) -> None:
+        wishes = zip(("delay", "again"), (DELAYS_S, AGAINS_S), strict=True)
+        watcher = room.enter(page.ticket, *(_within(page.socket, name, *limits) for name, limits in wishes))
+        telling = asyncio.create_task(tell(room, watcher, page.socket))
+        try:
+            while True:
+                content, _ = await _received(page.socket)
+                await room.obey(content.get("type"), page.user)
+        finally:
+            room.watchers.discard(watcher)
+            telling.cancel()
 
     async def _admit(self, page: _Page) -> None:
         """Add a new page. If the user or the server has too many, close the oldest that does not listen.
 
-        Raises InputError if all of them listen.
+        In a full server, it is one of the user who has most of these. Raises InputError if all listen.
         """
         mine = [other for other in self._pages if other.user == page.user]
         if len(mine) >= PAGES or len(self._pages) >= PAGES_IN_ALL:
             crowd = mine if len(mine) >= PAGES else self._pages
-            idle = next((each for each in crowd if not (each.listener and each.listener.listening)), None)
-            if idle is None:
+            idle = [each for each in crowd if not (each.listener and each.listener.listening)]
+            if not idle:
                 raise InputError("Too many pages are listening. Stop one, then open this again.")
-            self._pages[page] = self._pages.pop(idle)
-            await idle.close(REPLACED)
+            shares = Counter(each.user for each in idle)
+            closed = max(idle, key=lambda each: shares[each.user])  # the first of several
+            self._pages[page] = self._pages.pop(closed)
+            await closed.close(REPLACED)
         self._pages[page] = None
 
-    async def _opened(self, socket: WebSocket) -> Listener:
-        """Return the listener of a new page, which logs for the infant that the page names."""
-        log = await ask(self._store.infant, socket.query_params.get("infant", ""))
+    async def _opened(self, log: Log) -> Listener:
+        """Return the listener of a new page, which logs for an infant."""
 
         def make() -> Listener:
             monitor = Monitor(models=self._models)
@@ -131,15 +160,17 @@ class Sockets:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, make)
 
-    async def _answer(self, page: _Page, listener: Listener) -> None:
-        """Answer the next message of a page."""
-        message = await page.socket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect
-        content, buffers = _parsed(message)
+    async def _answer(self, page: _Page, listener: Listener, room: Room) -> None:
+        """Answer the next message of a page, and show the room what it heard."""
+        content, buffers = await _received(page.socket)
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._threads, listener.receive, content, buffers)
-        await page.socket.send_json(answer)
+        if listener.listening and not listener.from_file:
+            room.hear(page, Device(page.user, page.ticket), answer, content.get("level"))
+        else:
+            room.leave(page, f"{page.user} stopped it", at_once=True)
+        others = [device.user for other, device in room.devices.items() if other is not page]
+        await page.socket.send_json(answer | {"others": others})
         if answer["over"]:  # the infant was removed
             raise InputError(answer["over"])
 
@@ -175,8 +206,17 @@ class Protocol(WebSocketsSansIOProtocol):
             self.close_timer = self.loop.call_later(DISCARD_S, self.transport.close)
 
 
-def _parsed(message: Mapping[str, Any]) -> tuple[dict[str, Any], list[memoryview]]:
-    """Return a message's JSON, and the bytes after it. What is no message becomes {}."""
+def _within(socket: WebSocket, name: str, least: float, most: float) -> float:
+    """Return a length of time that a page's address names, in s, at the nearest limit."""
+    text = socket.query_params.get(name, "")
+    return min(max(float(text), least), most) if re.fullmatch(r"\d{1,6}", text) else least
+
+
+async def _received(socket: WebSocket) -> tuple[dict[str, Any], list[memoryview]]:
+    """Return the next message's JSON, and the bytes after it. What is no message becomes {}."""
+    message: Mapping[str, Any] = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect
     data, buffers = message.get("text"), []
     if (binary := message.get("bytes")) is not None:
         size = int.from_bytes(binary[:4], "little")

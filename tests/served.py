@@ -109,11 +109,12 @@ class Visitor(requests.Session):
     def origin(self) -> str:
         return f"{self.scheme}://{self.headers.get('Host') or urlsplit(self.server.url).netloc}"
 
-    def socket(self, infant: int, **options: Any) -> ClientConnection:
-        """Connect as the page of an infant does."""
+    def socket(self, infant: int, path: str = "/listen", **options: Any) -> ClientConnection:
+        """Connect as the page of an infant does that listens, or that watches."""
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         place = urlsplit(self.server.url)
-        url = f"ws://{self.headers.get('Host') or place.netloc}/listen?infant={infant}"
+        query = f"{'&' if '?' in path else '?'}infant={infant}"
+        url = f"ws://{self.headers.get('Host') or place.netloc}{path}{query}"
         options = {
             "origin": self.origin,
             "open_timeout": HANG_S,

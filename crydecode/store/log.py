@@ -64,6 +64,14 @@ class Log:
         """Yield corrections and notes in order of time: rows of the table, with the infant's name."""
         yield from self._all(tables.SAID, "start", "made")
 
+    def heard(self, since: float) -> list[tuple[float, str, str]]:
+        """Return time, verdict and note of the readings after a time (s since 1970), in order of time."""
+        reading = tables.READINGS.c
+        query = sa.select(reading.time, reading.verdict, reading.note)
+        newer = query.where(reading.infant == self.id, reading.time > since).order_by(reading.time)
+        with self._begin() as connection:
+            return [(row["time"], row["verdict"], row["note"]) for row in self._rows(connection, newer)]
+
     def _all(self, table: sa.Table, *order: str) -> Iterator[Row]:
         query = sa.select(table).where(table.c.infant == self.id)
         with self._begin() as connection:

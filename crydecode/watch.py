@@ -1,0 +1,212 @@
+"""What is heard of each infant, for pages on other devices that show it and ring: `Watch`.
+
+A `Room` joins the readings of all devices that listen to an infant: pages of this server at once,
+and others, such as `cryutils listen`, from the store. It is asked for a state by watching pages,
+each of which rings by its own `Alarm`. All of this runs in the server's event loop. Paper B §3.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.websockets import WebSocket
+
+from crydecode.alarm import LOST_S, Alarm, Change, is_crying
+from crydecode.asking import ask
+from crydecode.store import Log, Store
+from cryutils.errors import InputError
+
+TICK_S = 1.0  # between two messages to a watching page
+LOOK_S = 1.0  # between two looks into the store for what other programs heard
+RING_S = 30.0  # of a ring that nobody answers
+HUSH_S = 600.0  # without a ring, after a tap on "Ring off"
+PAUSE_S = 20.0  # of quiet in an episode, after which the page says "Quiet"
+HISTORY_S = 6 * 3600.0  # of readings that are looked up after a start of the server
+KEPT = 1800  # readings that a new page's alarm begins with: 15 minutes
+LEAST_DB = -90
+TRACE = 40  # levels, of a quarter of a second each
+DELAYS_S, AGAINS_S = (0.0, 600.0), (60.0, 3600.0)  # what a page may ask of its alarm
+
+
+@dataclass(frozen=True)
+class Device:
+    """A page that listens."""
+
+    user: str
+    ticket: str
+
+
+@dataclass(eq=False)
+class Watcher:
+    """A page that watches. rings_until: monotonic, in s."""
+
+    ticket: str
+    alarm: Alarm
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    rings_until: float = 0.0
+
+    def add(self, at: float, crying: bool | None, age_s: float) -> None:
+        """Add a reading that is `age_s` old to the page's alarm."""
+        if event := self.alarm.add(at, crying):
+            rings_s = -math.inf if event.what is Change.QUIET else RING_S - age_s
+            self.rings_until = time.monotonic() + rings_s
+            self.changed.set()
+
+
+class Room:
+    """What is known of one infant. devices: those that listen now, by their pages.
+
+    newest: the time of the newest reading, in s since 1970.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self.log, self.devices, self.watchers = log, dict[object, Device](), set[Watcher]()
+        self.newest = -math.inf
+        self._episode = Alarm(delay_s=0.0)
+        self._readings: deque[tuple[float, bool | None]] = deque(maxlen=KEPT)
+        self._levels: deque[int] = deque(maxlen=TRACE)
+        self._began = self._cried = self._heard = -math.inf  # times of readings
+        self._heard_at = -math.inf  # when the newest reading of sound came; monotonic
+        self._why, self._hushed_by, self._hushed_until = "", "", 0.0
+        self._answered: set[str] = set()  # which alarms somebody answered: "crying", "lost"
+
+    @property
+    def silent_s(self) -> float:
+        """The time without a reading of sound, in s."""
+        return time.monotonic() - self._heard_at
+
+    @property
+    def kind(self) -> str:
+        """The state: "quiet", "crying" or "lost", which means that nothing listens."""
+        if self.silent_s > LOST_S:
+            return "lost"
+        cries = self._episode.since is not None and self._heard - self._cried < PAUSE_S
+        return "crying" if cries else "quiet"
+
+    def hear(self, page: object, device: Device, answer: Mapping[str, Any], level: object) -> None:
+        """Add what a listening page was just answered. level: of its sound, in dB re full scale."""
+        if page not in self.devices:
+            self.devices[page] = device
+            self._tell()
+        if isinstance(level, int | float) and page is next(iter(self.devices)):
+            self._levels.append(round(level) if LEAST_DB <= level <= 0 else LEAST_DB)
+        for reading in answer["readings"]:
+            self.add(reading["time"], reading["verdict"], reading["note"])
+
+    def leave(self, page: object, why: str, *, at_once: bool = False) -> None:
+        """Note that a page listens no longer, and why. at_once: it will not come back by itself."""
+        if self.devices.pop(page, None) and not self.devices:
+            self._why = why
+            self._heard_at -= LOST_S if at_once else 0.0
+            self._tell()
+
+    def add(self, at: float, verdict: str, note: str = "", age_s: float = 0.0) -> None:
+        """Add a reading that is `age_s` old."""
+        crying, before = is_crying(verdict), self.kind
+        self.newest = max(self.newest, at)
+        self._readings.append((at, crying))
+        if crying is None:
+            self._why = note
+        else:
+            self._began = self._began if abs(at - self._heard) <= LOST_S else at
+            self._heard, self._why = at, ""
+            self._heard_at = max(self._heard_at, time.monotonic() - age_s)
+            self._cried = at if crying else self._cried
+        event = self._episode.add(at, crying)
+        self._answered -= {"crying"} if event and event.what is Change.QUIET else set()
+        for watcher in self.watchers:
+            watcher.add(at, crying, age_s)
+        if self.kind != before:
+            self._answered -= {"lost"}
+            self._tell()
+
+    def enter(self, ticket: str, delay_s: float, again_s: float) -> Watcher:
+        """Return a new page that watches. Its alarm knows the last minutes, as before a lost connection."""
+        watcher = Watcher(ticket, Alarm(delay_s=delay_s, again_s=again_s))
+        for at, crying in self._readings:
+            watcher.add(at, crying, time.time() - at)
+        self.watchers.add(watcher)
+        return watcher
+
+    async def obey(self, order: object, user: str) -> None:
+        """Do what a watching page asks: "coming" ends a ring on all pages, "hush" allows none for a while."""
+        if order in ("hush", "ring"):
+            self._hushed_by = user
+            self._hushed_until = time.monotonic() + (HUSH_S if order == "hush" else 0.0)
+        is_of_cry = order == "coming" and self._episode.since is not None
+        if order == "coming":
+            self._answered |= {self.kind, *(["crying"] if is_of_cry else [])}
+        self._tell()
+        if is_of_cry:
+            with suppress(HTTPException, InputError):  # the ring has stopped in any case
+                await ask(self.log.say, "coming", time.time(), time.time())
+
+    def state(self, watcher: Watcher) -> dict[str, Any]:
+        """Return what a watching page has to know now, as JSON types; lengths of time are in s."""
+        kind, now = self.kind, time.monotonic()
+        began = {"crying": self._episode.since, "lost": self._heard}.get(kind, max(self._began, self._cried))
+        has_heard = math.isfinite(self._heard)
+        hushed_s = max(0.0, self._hushed_until - now)
+        return {
+            "kind": kind,
+            "for_s": time.time() - (began or 0.0) if has_heard else None,
+            "age_s": self.silent_s if has_heard else None,
+            "why": self._why,
+            "rings": not hushed_s and "crying" not in self._answered and now < watcher.rings_until,
+            "answered": "lost" in self._answered,
+            "hushed_s": hushed_s,
+            "hushed_by": self._hushed_by,
+            "devices": [[each.user, each.ticket == watcher.ticket] for each in self.devices.values()],
+            "levels": list(self._levels),
+        }
+
+    def _tell(self) -> None:
+        for watcher in self.watchers:
+            watcher.changed.set()
+
+
+class Watch:
+    """The rooms of a server's infants."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._rooms = store, dict[int, Room]()
+
+    async def room(self, infant: str) -> Room:
+        """Return the room of the infant with this number. Raises InputError for another."""
+        log = await ask(self._store.infant, infant)
+        if log.id not in self._rooms:
+            self._rooms[log.id] = Room(log)
+            await _catch_up(self._rooms[log.id])
+        return self._rooms[log.id]
+
+    async def look(self) -> None:
+        """Look into the store for what other programs hear, as long as somebody watches, forever."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for room in [room for room in self._rooms.values() if room.watchers and room.silent_s > LOOK_S]:
+                await _catch_up(room)
+
+
+async def _catch_up(room: Room) -> None:
+    """Add the readings in the store that the room does not know."""
+    readings: Sequence[tuple[float, str, str]] = ()
+    with suppress(HTTPException, InputError):  # the store can't be reached: later
+        readings = await ask(room.log.heard, max(room.newest, time.time() - HISTORY_S))
+    for at, verdict, note in readings:
+        if at > room.newest:
+            room.add(at, verdict, note, max(0.0, time.time() - at))
+
+
+async def tell(room: Room, watcher: Watcher, socket: WebSocket) -> None:
+    """Send a watching page its state whenever it changes, and each `TICK_S`, forever."""
+    while True:
+        watcher.changed.clear()
+        await socket.send_json(room.state(watcher))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(watcher.changed.wait(), TICK_S)

@@ -1,0 +1,108 @@
+"""Pages that watch: what other devices hear reaches them, they ring together, and nobody is shut out."""
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+from clock import until
+from served import HANG_S, PASSWORD, Served, Visitor, ask, send
+from trained_run import Trained
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from crydecode.alarm import LOST_S
+from crydecode.sockets import LOGGED_OUT, PAGES, PAGES_IN_ALL, REPLACED
+from cryutils import audio
+from cryutils.inference.readings import HOP_S, Reading
+from cryutils.words import NO_CRY
+
+SR = 16_000
+
+
+def seen(page: ClientConnection, **expected: Any) -> dict[str, Any]:
+    """Wait for a message to a watching page with these contents; return it."""
+    while True:
+        state: dict[str, Any] = json.loads(page.recv(HANG_S))
+        if {name: state.get(name) for name in expected} == expected:
+            return state
+
+
+def watch(visitor: Visitor, infant: int, delay_s: int = 0) -> ClientConnection:
+    return visitor.socket(infant, f"/watch?again=60&delay={delay_s}")
+
+
+def play(page: ClientConnection, sound: np.ndarray) -> None:
+    """Send sound as a page does, from 0 s on, faster than it would be heard."""
+    for k in range(0, len(sound) - SR // 4, SR // 4):
+        ask(page, "sound", sound[k : k + SR // 4].tobytes(), at=k / SR + 0.25, sr=SR, level=-20)
+
+
+def test_a_cry_on_one_device_rings_on_the_others_until_somebody_comes(
+    server: Served, ann: Visitor, trained: Trained
+) -> None:
+    log, other = server.store.add_infant("Ida"), server.store.add_infant("Jan")
+    ben = Visitor(server).enter("ben")
+    cry = np.tile(audio.read(trained.corpus[0].path, sr=SR), 3)
+    with ann.socket(log.id) as nursery, watch(ann, log.id) as first, watch(ben, log.id) as second:
+        with watch(ben, log.id, delay_s=600) as patient, watch(ben, other.id) as elsewhere:
+            assert seen(first)["kind"] == "lost"
+            ask(nursery, "start")
+            play(nursery, cry)
+            state = seen(first, kind="crying", rings=True)
+            assert state["devices"] == [["ann", True]] and set(state["levels"]) == {-20}
+            assert seen(second, kind="crying", rings=True)["devices"] == [["ann", False]]
+            assert not seen(patient, kind="crying")["rings"], "its delay has not passed"
+            assert seen(elsewhere)["kind"] == "lost", "another baby"
+        with watch(ben, log.id) as again:
+            assert seen(again)["rings"], "it lost its connection meanwhile"
+        send(second, "coming")
+        for page in (first, second):
+            seen(page, kind="crying", rings=False)
+        with watch(ann, log.id) as again:
+            assert not seen(again)["rings"]
+        until(lambda: [line.what for line in log.lines()].count("coming") == 1)
+        ask(nursery, "stop")
+        assert seen(first, kind="lost")["why"] == "ann stopped it"
+    for each in (log, other):
+        each.remove()
+
+
+def test_what_another_program_hears_is_shown_and_its_end_is_noticed(server: Served, ann: Visitor) -> None:
+    log = server.store.add_infant("Ole")
+    with watch(ann, log.id) as page:
+        assert seen(page)["for_s"] is None
+        now = time.time()
+        log.append(log.begin(), [Reading(now - 600 + k * HOP_S, NO_CRY) for k in range(1200)])
+        state = seen(page, kind="quiet")
+        assert 590 < state["for_s"] < 700 and state["devices"] == []
+        assert seen(page, kind="lost")["age_s"] > LOST_S
+        log.remove()
+
+
+def test_watching_pages_are_shared_between_users_and_end_with_the_login(server: Served, kim: int) -> None:
+    def open_by(name: str) -> ClientConnection:
+        page = watch(Visitor(server).enter(name), kim)
+        seen(page)
+        return page
+
+    names = [f"user{k}" for k in range(PAGES_IN_ALL // PAGES + 2)]
+    for name in names:
+        server.store.users.add(name, PASSWORD)
+    first = open_by(names[0])
+    pages = [open_by(names[1 + k // PAGES]) for k in range(PAGES_IN_ALL - 1)]
+    late = open_by(names[-1])
+    assert "kind" in seen(first), "the only page of a user"
+    try:
+        while True:
+            pages[0].recv(HANG_S)
+    except ConnectionClosed:
+        assert pages[0].close_code == REPLACED
+    seen(late)
+    for name in names:
+        server.store.users.remove(name)
+    try:
+        while True:
+            first.recv(HANG_S)
+    except ConnectionClosed:
+        assert first.close_code == LOGGED_OUT
