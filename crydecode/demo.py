@@ -59,14 +59,15 @@ def serve(address: str, hosts: list[str], sockets: list[socket], run: Path | Non
     """Serve a temporary household, and open its page in a browser."""
     from crydecode import serve, store
 
-    token, folder = secrets.token_urlsafe(32), scratch_dir()  # removed when the process ends
-    opening, film = f"{address}login?link={token}", folder / "film.mp4"
-    say("A demonstration with synthetic sound and pictures.")
-    say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
+    folder = scratch_dir()  # removed when the process ends
+    film = folder / "film.mp4"
     with store.open(f"sqlite:///{folder}/store.sqlite") as household:
-        links = {token: household.users.add("demo", secrets.token_hex())}
+        user = household.users.add("demo", secrets.token_hex())
         household.add_infant("Demo infant")
+        opening = f"{address}login?link={household.logins.link(user, store.accounts.LIFETIME_S)}"
+        say("A demonstration with synthetic sound and pictures.")
+        say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
         # In a thread, because some browsers block the call until they are closed.
         threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
         make_film(film)
-        serve.run(serve.application(household, hosts, run=run, links=links, film=film), sockets)
+        serve.run(serve.application(household, hosts, run=run, film=film), sockets)

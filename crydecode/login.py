@@ -58,17 +58,15 @@ async def log_in(request: Request) -> Response:
     """Show the form; log in, or say that name or password is wrong, or how long to wait."""
     state, target = request.app.state, own_path(request.query_params.get("next", "/"))
     if request.method != "POST":
-        if state.film is None:
-            return state.page(request, "login.html", next=target)
-        if user := state.links.pop(request.query_params.get("link", ""), None):
-            return await _enter(request, user, "/")
-        if await ask(state.store.logins.user, request.scope["ticket"]):
-            return RedirectResponse("/", 303)
-        why = "This is a demonstration. The link in the terminal opens it, once."
-        return state.page(request, "login.html", status=403, error=why, next=target)
+        link = request.query_params.get("link", "")
+        if state.film is not None:
+            return await _follow(request, link)
+        return state.page(request, "login.html", next=target, link=link)
     fields = await form(request)
+    if link := fields.get("link", ""):
+        return await _follow(request, link)
     name, password = fields.get("name", ""), fields.get("password", "")
-    address = request.client.host if request.client else ""
+    address = _address(request)
     users, mark = state.store.users, request.cookies.get(_cookie(request, _device(name)), "")
     refuse = partial(state.page, request, "login.html", name=name, next=target)
     # Asked before, so that a store that does not answer does not block the hashing.
@@ -76,15 +74,38 @@ async def log_in(request: Request) -> Response:
     check = partial(users.check, name, password, address, mark)
     is_right, wait_s = await ask(check, turns=HASHES, limit_s=HASHED_S)
     if wait_s > 0:
-        minutes = math.ceil(wait_s / 60)
-        return refuse(status=429, error=f"Too many attempts. Wait {minutes} min, then try again.")
+        return refuse(status=429, error=_wait(wait_s))
     if not is_right:
         return refuse(status=401, error="Name or password is wrong.")
     request.scope["user"] = user
     await _leave(request)
-    response = await _enter(request, name, target)
-    set_cookie(response, request, _device(name), await ask(users.mark, name))
-    return response
+    return await _enter(request, name, target)
+
+
+async def _follow(request: Request, link: str) -> Response:
+    """Log in by a link that does so once, or say why it does not."""
+    state = request.app.state
+    before = await ask(state.store.logins.user, request.scope["ticket"])
+    user, wait_s = await ask(state.store.logins.follow, link, _address(request))
+    if user is not None:
+        request.scope["user"] = before
+        await _leave(request)
+        return await _enter(request, user, "/")
+    if before is not None:
+        return RedirectResponse("/", 303)
+    why = "This code was used, or it is too old. Make a new one, or log in with your name and password."
+    if state.film is not None:
+        why = "This is a demonstration. The link in the terminal opens it, once."
+    status, why = (429, _wait(wait_s)) if wait_s else (403, why)
+    return state.page(request, "login.html", status=status, error=why, next="/")
+
+
+def _wait(wait_s: float) -> str:
+    return f"Too many attempts. Wait {math.ceil(wait_s / 60)} min, then try again."
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _device(name: str) -> str:
@@ -132,10 +153,10 @@ def token(request: HTTPConnection) -> str:
 
 
 async def _enter(request: Request, name: str, target: str) -> Response:
-    """Log a user in and redirect to `target`."""
-    ticket = await ask(request.app.state.store.logins.begin, name)
-    response = RedirectResponse(target, 303)
-    set_cookie(response, request, "login", ticket)
+    """Log a user in, remember the device and redirect to `target`."""
+    store, response = request.app.state.store, RedirectResponse(target, 303)
+    set_cookie(response, request, "login", await ask(store.logins.begin, name))
+    set_cookie(response, request, _device(name), await ask(store.users.mark, name))
     return response
 
 

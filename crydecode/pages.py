@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 from starlette.websockets import WebSocket
 
-from crydecode import diary
+from crydecode import diary, phone
 from crydecode.asking import ask
 from crydecode.diary import CRY, MISSED, NOTES
 from crydecode.login import STATIC, form, log_in, log_out, own_path, set_cookie, token
@@ -197,6 +197,7 @@ ROUTES = [
     Route("/export", of_infant(export)),
     Route("/say", say, methods=["POST"]),
     Route("/babies", babies, methods=["GET", "POST"]),
+    Route("/phone", phone.show, methods=["GET", "POST"]),
     *(Route(path, static) for path in STATIC),
     Route("/film.mp4", film),
 ]

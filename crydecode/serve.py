@@ -30,6 +30,7 @@ from starlette.websockets import WebSocketDisconnect
 from crydecode import pages
 from crydecode.binding import PROXIES
 from crydecode.login import LoginRequired
+from crydecode.phone import Phones
 from crydecode.sockets import MOST_BYTES, Protocol, Sockets
 from crydecode.store import Store
 from cryutils.errors import InputError
@@ -58,15 +59,15 @@ def application(
     hosts: Sequence[str],
     *,
     run: Path | None,
-    links: dict[str, str] | None = None,
+    phones: Phones | None = None,
     film: Path | None = None,
 ) -> Starlette:
     """Return the application for the users in `store`.
 
     hosts: names by which browsers may call it; otherwise another site whose name resolves to this
     machine could use it from a caregiver's browser (DNS rebinding). run: the folder of the run whose
-    models answer, None for the cry gate alone. links: users of a demonstration by the tokens of
-    links, each of which logs in once. film: what its pages play.
+    models answer, None for the cry gate alone. phones: how phones reach the pages. film: what
+    the pages of a demonstration play.
     """
     models = Models(run)
     sockets = Sockets(store, models, film)
@@ -89,7 +90,7 @@ def application(
         exception_handlers=handlers,
         lifespan=lifespan,
     )
-    app.state.store, app.state.links, app.state.film = store, links or {}, film
+    app.state.store, app.state.phones, app.state.film = store, phones, film
     app.state.sockets, app.state.page = sockets, pages.page
     app.state.models = models.answering(synthetic=film is not None).parts
     return app

@@ -27,6 +27,8 @@ from cryutils.errors import InputError, printable
 
 HASHER = PasswordHasher()  # argon2id
 LIFETIME_S = 7 * 86400.0  # of a login without use
+LINK_S = 600  # of a link that logs another device in
+_LINK = "link:"  # in the store before the hash of a link, so that none is taken for a ticket
 _RENEW_S = 3600.0  # from one extension of a login in use to the next
 PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall the server
 _NAME_LENGTH = 64
@@ -159,19 +161,45 @@ class Users:
 
 
 class Logins:
-    """The logged-in browsers, each with a random ticket."""
+    """The logged-in browsers, each with a random ticket, and links that log in once."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self._throttle = database, Throttle()
 
     def begin(self, user: str) -> str:
         """Return a new ticket for a user whose password was right, valid for LIFETIME_S."""
-        ticket, now = secrets.token_urlsafe(32), time()
-        row = {"token": _digest(ticket), "user": folded(user), "expires": now + LIFETIME_S}
-        with self._database.begin(writes=True) as connection:
-            connection.execute(sa.delete(LOGINS).where(LOGINS.c.expires < now))
-            connection.execute(sa.insert(LOGINS), [row])
+        ticket = secrets.token_urlsafe(32)
+        self._insert(_digest(ticket), user, LIFETIME_S)
         return ticket
+
+    def link(self, user: str, lifetime_s: float) -> str:
+        """Return a token with which `follow` names the user once; the user's earlier one ends.
+
+        Like a login, it also ends with a new password.
+        """
+        token = secrets.token_urlsafe(32)
+        earlier = sa.and_(LOGINS.c.user == folded(user), LOGINS.c.token.startswith(_LINK))
+        self._insert(_LINK + _digest(token), user, lifetime_s, earlier)
+        return token
+
+    def follow(self, token: str, address: str) -> tuple[str | None, float]:
+        """Return the user of a link, None for one that is used, expired or wrong, and how long to wait, in s.
+
+        address: of the client, not of a proxy. Wrong links are counted like wrong passwords.
+        """
+        attempt = Attempt(network(address), ("address", network(address)), monotonic())
+        if wait_s := self._throttle.wait_s(attempt):
+            return None, wait_s
+        this = LOGINS.c.token == _LINK + _digest(token)
+        query = sa.select(LOGINS.c.user).where(this, LOGINS.c.expires >= time())
+        with self._database.begin(writes=True) as connection:
+            user = connection.scalar(query)
+            # With two servers, both may find it, but only one deletes it.
+            if connection.execute(sa.delete(LOGINS).where(this)).rowcount == 0:
+                user = None
+        if user is not None:
+            self._throttle.succeed(attempt)
+        return user, 0.0
 
     def user(self, ticket: str) -> str | None:
         """Return the user of a valid ticket, else None. The ticket is valid for longer then."""
@@ -191,6 +219,14 @@ class Logins:
         """Invalidate a ticket."""
         with self._database.begin(writes=True) as connection:
             connection.execute(sa.delete(LOGINS).where(LOGINS.c.token == _digest(ticket)))
+
+    def _insert(self, token: str, user: str, lifetime_s: float, *also: sa.ColumnElement[bool]) -> None:
+        """Store what is hashed, and delete what has expired, and what `also` says."""
+        now = time()
+        row = {"token": token, "user": folded(user), "expires": now + lifetime_s}
+        with self._database.begin(writes=True) as connection:
+            connection.execute(sa.delete(LOGINS).where(sa.or_(LOGINS.c.expires < now, *also)))
+            connection.execute(sa.insert(LOGINS), [row])
 
 
 def clean_name(name: str) -> str:

@@ -632,6 +632,7 @@ def export(model: str, run: str | None, output: str | None) -> None:
 @click.option("--name", "names", multiple=True, help="Another name of the server (repeatable).")
 @_run_option
 @click.option("--demo", is_flag=True, help="Show a synthetic infant; everything is deleted at the end.")
+@click.option("--phone", is_flag=True, help="Let phones in your network open the pages, over HTTPS.")
 def serve(
     host: str,
     port: int,
@@ -640,17 +641,29 @@ def serve(
     names: tuple[str, ...],
     run: str | None,
     demo: bool,
+    phone: bool,
 ) -> None:
     """Serve the caregiver application: a page with a login.
 
-    Ctrl+C stops the server. By default, only this machine can open the page. On a phone, a page may
-    use camera and microphone over HTTPS only: docs/application.md.
+    Ctrl+C stops the server. By default, only this machine can open the page. --phone makes a
+    certificate, and shows codes that a phone's camera reads: docs/application.md.
     """
-    extras.require("starlette", "app", "the application")
+    for package in ("segno", "starlette"):
+        extras.require(package, "app", "the application")
     from crydecode import binding, commands
 
-    tls, place = binding.certificate(certfile, keyfile), binding.reachable(host)
+    phones, place = None, binding.reachable(host)
+    if phone:
+        if demo or certfile or keyfile or names:
+            raise InputError("--phone makes its own certificate: omit --demo, --name, --certfile, --keyfile.")
+        from crydecode.phone import Phones
+
+        phones = Phones(host)
+        host, place, names = phones.host, phones.place, tuple(phones.names)
+        certfile = keyfile = str(phones.pem)
+    tls = binding.certificate(certfile, keyfile)
     hosts, sockets = binding.hosts(place, names), binding.listen(host, port)
+    plain = binding.listen(host, port and port + 1) if phones else []
     if demo and (tls or not binding.is_local(sockets)):
         raise InputError("--demo: a demonstration is for this machine alone and needs no HTTPS.")
     from cryutils.inference.trained_models import DEMO, find_run
@@ -673,6 +686,8 @@ def serve(
         if not store.users.names():
             say("Nobody can log in yet: `cryutils users add NAME` adds a user.")
         say(f"Open {address} (Ctrl+C stops).")
+        if phones:
+            phones.open(sockets[0].getsockname()[1], plain[0])
         if not tls and not binding.is_local(sockets):
             say(
                 "Without HTTPS, browsers on other machines refuse camera and microphone, and"
@@ -680,7 +695,7 @@ def serve(
             )
         from crydecode import serve as application
 
-        app = application.application(store, hosts, run=folder)
+        app = application.application(store, hosts, run=folder, phones=phones)
         if folder and not app.state.models:
             what = "No model has learned from real infants, so the page names no reason"
             say(f"{what}: `cryutils run 04_cry2 --profile real` trains one.")

@@ -79,13 +79,14 @@ def log_in(page: Page, url: str) -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a certificate for this machine, made by the commands of docs/application.md."""
-    folder = tmp_path_factory.mktemp("family")
-    text = (DOCS / "application.md").read_text()
-    for name in ("authority", "certificate"):
-        commands = re.findall(rf"<!-- {name} -->\n```\n(.+?)```", text, re.DOTALL)[0]
-        commands = commands.replace("baby.local", "localhost").replace("192.168.1.20", "127.0.0.1")
-        subprocess.run(["bash", "-ec", commands], cwd=folder, check=True, capture_output=True)
+    """The folder of a certificate for this machine, made as for `cryutils serve --phone`."""
+    folder, here = tmp_path_factory.mktemp("family"), IPv4Address("127.0.0.1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "gethostname", lambda: "baby")
+        family = authority(folder / "authority.pem", here)
+    (folder / "family.crt").write_bytes(family.pem)
+    for name in ("baby.crt", "baby.key"):
+        shutil.copy(certify(folder / "server.pem", family, here), folder / name)
     return folder
 
 

@@ -124,7 +124,7 @@ def test_a_mistake_is_a_line(path: str, fields: dict[str, str], ann: TestClient,
     assert store.infant("Mia").lines() == []
 
 
-@pytest.mark.parametrize("path", ["/login", "/logout", "/say", "/babies"])
+@pytest.mark.parametrize("path", ["/login", "/logout", "/say", "/babies", "/phone"])
 def test_a_form_of_another_site_or_login_does_nothing(path: str, ann: TestClient, store: Store) -> None:
     store.add_infant("Mia")
     other = TestClient(ann.app)

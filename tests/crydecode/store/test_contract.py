@@ -152,6 +152,35 @@ def test_a_login_lasts_as_long_as_it_is_used_and_ends_with_its_password(store: S
         assert store.users.check("demo", password, "192.0.2.1")[0] == is_right
 
 
+def test_a_link_logs_its_user_in_once_and_soon(store: Store, clock: Clock, url: str) -> None:
+    def link() -> str:
+        return store.logins.link("demo", accounts.LINK_S)
+
+    def follow(token: str) -> str | None:
+        return store.logins.follow(token, "192.0.2.1")[0]
+
+    token, granny = link(), store.logins.link("granny", accounts.LINK_S)
+    assert token not in str(in_sql(url, "SELECT * FROM logins"))
+    for ticket in (token, f"link:{token}"):
+        assert store.logins.user(ticket) is None
+    assert [follow(token), follow(token)] == ["demo", None]
+    earlier, late = link(), link()
+    assert follow(earlier) is None
+    clock.now += accounts.LINK_S + 1
+    assert follow(late) is follow(granny) is None
+    token = link()
+    store.users.set_password("demo", "another password")
+    assert follow(token) is None
+
+
+def test_guesses_of_links_must_wait(store: Store, clock: Clock) -> None:
+    token = store.logins.link("demo", accounts.LINK_S)
+    for _ in range(5):
+        assert store.logins.follow("a guess", "192.0.2.1") == (None, 0)
+    assert store.logins.follow(token, "192.0.2.1")[1] > 0
+    assert store.logins.follow(token, "192.0.2.2") == ("demo", 0)
+
+
 # Opening
 
 

@@ -1,0 +1,120 @@
+"""The certificates of `cryutils serve --phone`: an authority that phones trust, and the server's.
+
+The authority can certify one name and addresses of one private network, nothing else.
+"""
+
+import re
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from cryutils._io import paths
+from cryutils._io.progress import say
+from cryutils.errors import InputError
+
+PEM = serialization.Encoding.PEM
+PRIVATE = [IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
+AUTHORITY, YEAR = timedelta(days=3650), timedelta(days=365)  # how long certificates are valid
+EARLY = timedelta(days=2)  # they are valid from before now, for phones whose clocks are slow
+_USES: tuple[str, ...] = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment")
+_USES += ("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+
+
+class Authority(NamedTuple):
+    """A certificate authority with the names that it may certify: a DNS name and a network."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def name(self) -> str:
+        """The machine's name when the authority was made, such as baby.local."""
+        return str(self._permitted(x509.DNSName)[0])
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate as phones install it."""
+        return self.certificate.public_bytes(PEM)
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the certificate, as phones show it."""
+        return self.certificate.fingerprint(hashes.SHA256()).hex(" ").upper()
+
+    def fits(self, address: IPv4Address) -> bool:
+        """Return whether it may certify `address` for a year."""
+        lasts = self.certificate.not_valid_after_utc > datetime.now(UTC) + YEAR
+        return lasts and address in self._permitted(x509.IPAddress)[0]
+
+    def _permitted(self, kind: type[x509.GeneralName]) -> list[Any]:
+        limits = self.certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+        return [name.value for name in limits.permitted_subtrees or () if isinstance(name, kind)]
+
+
+def authority(path: Path, address: IPv4Address) -> Authority:
+    """Return the authority in the file `path`, a new one if there is none that fits `address`.
+
+    Raises InputError if the file is damaged.
+    """
+    if path.exists():
+        try:
+            pem = path.read_bytes()
+            key = serialization.load_pem_private_key(pem, None)
+            old = Authority(key, x509.load_pem_x509_certificate(pem))  # type: ignore[arg-type]
+            if old.fits(address):
+                return old
+        except (ValueError, TypeError, LookupError, x509.ExtensionNotFound) as error:
+            raise InputError(f"{path}: damaged; delete it, then set up each phone again.") from error
+        say(f"The phones' certificate does not fit {address}. There is a new one: set up each phone again.")
+    host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")[:40]
+    name = f"{host or 'baby'}.local"
+    network = next((block for block in PRIVATE if address in block), IPv4Network(address))
+    limits = x509.NameConstraints([x509.DNSName(name), x509.IPAddress(network)], None)
+    return _signed(path, f"Cry diary on {name}", AUTHORITY, ("key_cert_sign", "crl_sign"), [limits])
+
+
+def certify(path: Path, by: Authority, address: IPv4Address) -> Path:
+    """Write a key and a certificate for `address` and the authority's name, which is valid for a year."""
+    names = x509.SubjectAlternativeName([x509.DNSName(by.name), x509.IPAddress(address)])
+    server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+    _signed(path, by.name, YEAR, ("digital_signature",), [names, server], by)
+    return path
+
+
+def _signed(
+    path: Path,
+    title: str,
+    lasts: timedelta,
+    uses: Sequence[str],
+    extensions: Sequence[x509.ExtensionType],
+    by: Authority | None = None,
+) -> Authority:
+    """Write a new key and its certificate to a file that nobody else may read. by: itself if None."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
+    issuer, signer = (by.certificate.subject, by.key) if by else (subject, key)
+    usage = x509.KeyUsage(**{use: use in uses for use in _USES})
+    basic = x509.BasicConstraints(ca=by is None, path_length=None if by else 0)
+    own, issuers = key.public_key(), signer.public_key()
+    builder = x509.CertificateBuilder(
+        issuer, subject, own, x509.random_serial_number(), now - EARLY, now + lasts
+    )
+    for extension in (basic, usage, *extensions):
+        is_critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage | x509.NameConstraints)
+        builder = builder.add_extension(extension, is_critical)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(own), False)
+    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuers), False)
+    certificate = builder.sign(signer, hashes.SHA256())
+    with paths.writing(path) as temporary:
+        temporary.touch(0o600)
+        private = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        temporary.write_bytes(private + certificate.public_bytes(PEM))
+    return Authority(key, certificate)
