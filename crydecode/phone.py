@@ -11,9 +11,9 @@ import threading
 from io import StringIO
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
-import segno
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,10 +24,14 @@ from starlette.templating import Jinja2Templates
 from crydecode import binding
 from crydecode.asking import ask
 from crydecode.login import form
+from crydecode.store import Log
 from crydecode.store.accounts import LINK_S
 from cryutils._io import paths
 from cryutils._io.progress import say
 from cryutils.errors import InputError
+
+if TYPE_CHECKING:
+    from segno import QRCode
 
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
@@ -124,7 +128,7 @@ def installation(pem: bytes, pages: str) -> Starlette:
     return Starlette(routes=[Route("/", steps), Route(f"/{FILE}", send)])
 
 
-async def show(request: Request) -> Response:
+async def show(request: Request, log: Log | None) -> Response:
     """Show how to set up another phone; after a tap, with a code that logs it in once."""
     state = request.app.state
     phones: Phones | None = state.phones
@@ -134,11 +138,20 @@ async def show(request: Request) -> Response:
         link = await ask(state.store.logins.link, request.scope["user"], LINK_S)
         code = _code(f"{pages}login?link={link}").svg_inline(light="#fff", omitsize=True)
     install = _code(phones.install).svg_inline(light="#fff", omitsize=True) if phones else None
-    about = {"phones": phones, "install": install, "code": code, "minutes": LINK_S // 60}
+    about = {
+        "log": log,
+        "phones": phones,
+        "install": install,
+        "code": code,
+        "pages": pages,
+        "minutes": LINK_S // 60,
+    }
     return state.page(request, "phone.html", is_https=pages.startswith("https:"), **about)
 
 
-def _code(address: str) -> segno.QRCode:
+def _code(address: str) -> "QRCode":
+    import segno
+
     return segno.make_qr(address, error="m")
 
 

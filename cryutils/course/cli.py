@@ -648,14 +648,14 @@ def serve(
     Ctrl+C stops the server. By default, only this machine can open the page. --phone makes a
     certificate, and shows codes that a phone's camera reads: docs/application.md.
     """
-    for package in ("segno", "starlette"):
-        extras.require(package, "app", "the application")
+    extras.require("starlette", "app", "the application")
     from crydecode import binding, commands
 
     phones, place = None, binding.reachable(host)
     if phone:
         if demo or certfile or keyfile or names:
             raise InputError("--phone makes its own certificate: omit --demo, --name, --certfile, --keyfile.")
+        extras.require("segno", "app", "--phone")
         from crydecode.phone import Phones
 
         phones = Phones(host)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from served import PASSWORD, Served, served
 from sizes import large
 from trained_run import Trained, change_card
 
+from crydecode.certificates import authority, certify
 from cryutils import audio, video
 from cryutils.inference.readings import Reading
 from cryutils.inference.trained_models import DEMO
@@ -81,9 +83,7 @@ def log_in(page: Page, url: str) -> None:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a certificate for this machine, made as for `cryutils serve --phone`."""
     folder, here = tmp_path_factory.mktemp("family"), IPv4Address("127.0.0.1")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket, "gethostname", lambda: "baby")
-        family = authority(folder / "authority.pem", here)
+    family = authority(folder / "authority.pem", here)
     (folder / "family.crt").write_bytes(family.pem)
     for name in ("baby.crt", "baby.key"):
         shutil.copy(certify(folder / "server.pem", family, here), folder / name)
@@ -95,7 +95,7 @@ def direct(certificates: Path, folder: Path) -> Iterator[Served]:
     """The application with a certificate of its own."""
     files = (str(certificates / "baby.crt"), "--keyfile", str(certificates / "baby.key"))
     with served(folder, "--certfile", *files) as server:
-        yield replace(server, url=server.url.replace("127.0.0.1", "localhost"))
+        yield server
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def proxied(certificates: Path, folder: Path) -> Iterator[Served]:
         proxy = subprocess.Popen([NGINX, "-p", str(folder), "-c", "nginx.conf"])
         try:
             wait_for(port, proxy)
-            yield replace(server, url=f"https://localhost:{port}")
+            yield replace(server, url=f"https://127.0.0.1:{port}")
         finally:
             end(proxy)
 
@@ -145,12 +145,11 @@ def phone(playwright: Playwright, certificates: Path, site: Served) -> Iterator[
 
 def test_over_https_a_page_may_use_devices(phone: Page, certificates: Path, site: Served) -> None:
     context = ssl.create_default_context(cafile=str(certificates / "family.crt"))
-    for name in ("localhost", "127.0.0.1"):  # as the family's telephones check the certificate
-        with (
-            socket.create_connection(("127.0.0.1", urlsplit(site.url).port or 0)) as plain,
-            context.wrap_socket(plain, server_hostname=name) as encrypted,
-        ):
-            assert encrypted.version() in ("TLSv1.2", "TLSv1.3")
+    with (  # as the family's telephones check the certificate
+        socket.create_connection(("127.0.0.1", urlsplit(site.url).port or 0)) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted,
+    ):
+        assert encrypted.version() in ("TLSv1.2", "TLSv1.3")
     assert phone.evaluate("isSecureContext && 'getUserMedia' in navigator.mediaDevices")
     (cookie,) = [cookie for cookie in phone.context.cookies() if cookie["name"].startswith("login")]
     assert cookie["secure"] and cookie["httpOnly"]
