@@ -663,7 +663,7 @@ def serve(
         certfile = keyfile = str(phones.pem)
     tls = binding.certificate(certfile, keyfile)
     hosts, sockets = binding.hosts(place, names), binding.listen(host, port)
-    plain = binding.listen(host, port and port + 1) if phones else []
+    plain = binding.listen(host, port and (port + 1) % 65536) if phones else []
     if demo and (tls or not binding.is_local(sockets)):
         raise InputError("--demo: a demonstration is for this machine alone and needs no HTTPS.")
     from cryutils.inference.trained_models import DEMO, find_run
