@@ -291,23 +291,41 @@ def claims(run: str | None, as_json: bool) -> None:
 
 @cryutils.command()
 @click.argument("source", metavar="TABLE|FOLDER")
+@click.option("--unit", metavar="COLUMN", help="What a row is about: clip, image ...")
+@click.option("--group", metavar="COLUMN", help="What rows share: infant, patient, speaker ...")
+@click.option("--truth", metavar="COLUMN", help="The true label.")
+@click.option("--prediction", metavar="COLUMN", help="The model's answer.")
+@click.option("--device", metavar="COLUMN", help="What may decide instead: device, site, scanner ...")
 @click.option("--permutations", metavar="N", default=999, type=click.IntRange(19), help="For the p-values.")
 @click.option("--folds", metavar="CSV", help="Refuse answers that were not made on these fixed folds.")
-@click.option("--train-infants", metavar="TABLE", help="Infants (column infant) that trained the model.")
-@click.option("--distinct-infants", is_flag=True, help="Keep names apart that differ by case, spaces or _.")
+@click.option("--train-groups", metavar="TABLE", help="Groups (same column) that trained the model.")
+@click.option("--distinct-groups", is_flag=True, help="Keep names apart that differ by case, spaces or _.")
 @click.option("--background", is_flag=True, help="Also score the room and the voice of recordings.")
+@click.option("--html", metavar="FILE", help="Also write a page with three figures.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the report.")
+@click.option(
+    "--fail-below", metavar="PERCENT", type=click.FloatRange(1, 100), help="Exit 1 below this score."
+)
 def audit(
-    source: str, permutations: int, distinct_infants: bool, background: bool, **files: str | None
+    source: str,
+    permutations: int,
+    distinct_groups: bool,
+    background: bool,
+    as_json: bool,
+    fail_below: float | None,
+    **named: str | None,
 ) -> None:
     """Measure what predictions or recordings can show.
 
-    TABLE is a CSV or Parquet file of any program, with a row for each clip: clip, infant, truth,
-    and prediction or p_<class> for each class; if known, fold, repeat, model, device and split
-    ("random" or "leak_free"). With FOLDER, a manifest or the name of a corpus, a logistic regression
-    is tested with both splits.
+    TABLE is a CSV or Parquet file of any program and any field, with a row for each answer: group
+    (what several rows share, such as infant, patient or speaker), truth, and prediction or p_<class>
+    for each class; if known, unit (clip, image ...), fold, repeat, model, device or site, and split
+    ("random" or "leak_free", or train and test). Usual names of columns are understood. With FOLDER,
+    a manifest or the name of a corpus, a logistic regression is tested with both splits.
 
     \b
     Examples:
+      cryutils audit answers.csv --group patient --html audit.html
       cryutils audit donateacry
       cryutils audit corvin2024 --background
       cryutils audit answers.csv --folds data/benchmark/donateacry.csv
@@ -315,28 +333,36 @@ def audit(
     from cryutils.claims import audit as audits
     from cryutils.datasets import manifest
 
-    path = resolve(source)
-    others = {name: resolve(file) for name, file in files.items() if file}
+    path, page = resolve(source), named.pop("html")
+    files = {name: resolve(file) for name in ("folds", "train_groups") if (file := named.pop(name))}
+    columns = {option: column for option, column in named.items() if column}
     parts = None
     if path.is_file() and not manifest.is_manifest(path):
         if background:
             raise InputError(f"{source}: --background needs recordings: give a folder, manifest or corpus.")
-        training = others.get("train_infants")
-        table = audits.read(path, training, distinct_infants=distinct_infants)
-        if "folds" in others:
-            audits.check_folds(table, others["folds"])
-    elif others or distinct_infants:
-        what = "--folds, --train-infants and --distinct-infants need a table of predictions"
+        training = files.get("train_groups")
+        table = audits.read(path, training, distinct_groups=distinct_groups, columns=columns)
+        if "folds" in files:
+            audits.check_folds(table, files["folds"])
+    elif files or columns or distinct_groups:
+        what = "--folds, --train-groups, --distinct-groups and names of columns need a table of predictions"
         raise InputError(f"{source}: {what}.")
     else:
         corpus = registry.load(source)
         table = audits.of_corpus(corpus)
         table.attrs["notes"].append(_problems(corpus, source))
         parts = audits.of_parts(corpus) if background else None
-    for line in audits.lines(audits.audit(table, permutations=permutations)):
-        say(line)
-    if parts is not None:
+    result = audits.audit(table, permutations=permutations)
+    for line in [audits.as_json(result)] if as_json else audits.lines(result):
+        (click.echo if as_json else say)(line)
+    if parts is not None and not as_json:
         _print_parts(audits.parts_in_words(parts))
+    if page:
+        with writing(resolve(page)) as part:
+            part.write_text(audits.page(result, table, title=path.name), encoding="utf-8")
+    if fail_below is not None and (low := audits.below(result, fail_below)):
+        say(f"cryutils: {source}: {'; '.join(low)}.", err=True)
+        raise click.exceptions.Exit(1)
 
 
 def _print_parts(table: "pd.DataFrame") -> None:

@@ -156,14 +156,22 @@ def degrees_of_freedom(clips: Array) -> float:
 @lru_cache(1000)  # many scores are of the same clips
 def _degrees_of_freedom(content: bytes, n_infants: int) -> float:
     clips = np.frombuffer(content).reshape(n_infants, -1)
-    centre = np.eye(n_infants) - 1 / n_infants
-    spread = np.zeros((n_infants, n_infants))
-    for column in clips.T:
-        left = (column.sum() - column)[:, None]
-        effect = (np.eye(n_infants) - column[:, None] / column.sum()) / left
-        effect = centre @ effect * np.sqrt(column * (1 + (column - 1) * _WORKING_ICC))
-        spread += effect @ effect.T
-    return max(1.0, float(np.trace(spread) ** 2 / np.sum(spread**2)))
+    # The variance's matrix is C (diag(g) + U M U') C, where C centres: its traces need no matrix of
+    # infants by infants, which thousands of them would make too large.
+    g, sides, n = np.zeros(n_infants), [], n_infants
+    inner = np.zeros((2 * clips.shape[1],) * 2)
+    for k, column in enumerate(clips.T):
+        scale, spread = 1 / (column.sum() - column), column * (1 + (column - 1) * _WORKING_ICC)
+        g += scale**2 * spread
+        sides += [scale * spread, scale * column / column.sum()]
+        inner[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] = [[0, -1], [-1, spread.sum()]]
+    u = np.stack(sides, axis=1)
+    u -= u.mean(axis=0)
+    product = inner @ u.T @ u
+    trace = g.sum() * (1 - 1 / n) + np.trace(product)
+    square = (g**2).sum() * (1 - 2 / n) + (g.sum() / n) ** 2
+    square += 2 * np.trace(inner @ (u.T * g) @ u) + np.trace(product @ product)
+    return max(1.0, float(trace**2 / square))
 
 
 def part_degrees(clips: Array) -> Array:

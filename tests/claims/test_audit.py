@@ -11,6 +11,7 @@ import pytest
 from made_corpus import corpus
 from refusals import refusal
 
+from cryutils import audio
 from cryutils.claims import audit as audits
 from cryutils.datasets.corpus import Corpus
 from cryutils.errors import InputError
@@ -125,7 +126,7 @@ def test_every_kind_of_csv_is_read(tmp_path: Path, clean, kind: dict, change) ->
         (mixed().assign(split="donor"), "row 2 split 'donor'"),
         (mixed().assign(prediction="colic"), "row 2 prediction classes belly_pain, müde"),
         (mixed().assign(P_Müde=0.5), "p_müde"),
-        (mixed().drop(columns="infant"), "no column 'infant'"),
+        (mixed().drop(columns="infant"), "no column 'group' --group"),
     ],
 )
 def test_a_cell_that_is_refused_is_named(tmp_path: Path, table, words: str) -> None:
@@ -177,14 +178,14 @@ def test_infants_that_differ_only_by_case_are_refused_or_kept_apart(tmp_path: Pa
     table.to_csv(path, index=False)
     message = refusal(path, audits.read)
     assert "row 3, column infant: 'infant 0'" in message and "'INFANT 0'" in message
-    apart = audits.audit(audits.read(path, distinct_infants=True), permutations=19)
+    apart = audits.audit(audits.read(path, distinct_groups=True), permutations=19)
     assert apart.classes.infants.tolist() == [12, 12]
 
     answers().to_csv(path, index=False)
     training.write_text("infant\nInfant 0\ninfant_1\ninfant 02\n", encoding="utf-8")
     result = audits.audit(audits.read(path, training), permutations=19)
     assert result.leaks.shared.tolist() == [1, 2 / 12]
-    assert not audits.read(path, training, distinct_infants=True).trained.any()
+    assert not audits.read(path, training, distinct_groups=True).trained.any()
     training.write_text("infant 0\ninfant 1\n", encoding="utf-8")
     assert "infant" in refusal(training, lambda file: audits.read(path, file))
 
@@ -239,7 +240,7 @@ def test_answers_from_the_device_are_no_better_than_the_device(tmp_path: Path, t
 @pytest.fixture
 def noise(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(0).normal
-    monkeypatch.setattr(audits.audio, "signals", lambda cries, **_: draw(size=(len(cries), 800)))
+    monkeypatch.setattr(audio, "signals", lambda cries, **_: draw(size=(len(cries), 800)))
 
 
 def test_the_device_of_recordings_may_explain_a_score(noise) -> None:

@@ -102,7 +102,7 @@ def test_each_help_has_its_own_example(names: tuple[str, ...], command: Command)
         ("data fetch synthetic", "nothing to fetch"),
         ("claims --run quik", "no run 'quik'"),
         ("audit nowhere.csv", "nowhere.csv: no such f"),
-        ("audit empty --distinct-infants", "need a table of predictions"),
+        ("audit empty --distinct-groups", "need a table of predictions"),
         (f"audit {EXAMPLE} --background", "give a folder, manifest or corpus"),
         ("predict nowhere.mp4 --annotate a.mp4", "nowhere.mp4: no such file."),  # before a model opens
         ("users add demo", "demo: a user of this name exists"),
@@ -224,8 +224,8 @@ def test_an_audit_compares_the_training_infants_if_given(command: Command) -> No
     rows = [f"c{k},i{k},{'ab'[k % 2]},{'ab'[k % 2]},phone {k % 3}" for k in range(20)]
     Path("test.csv").write_text("\n".join(["clip,infant,truth,prediction,device", *rows]), "utf-8")
     Path("train.csv").write_text("\n".join(["infant", *(f"i{k}" for k in range(9))]), "utf-8")
-    out = success(command("audit", "test.csv", "--permutations", "19", "--train-infants", "train.csv"))
-    assert " 45 " in out and "of the device alone" in out
+    out = success(command("audit", "test.csv", "--permutations", "19", "--train-groups", "train.csv"))
+    assert "45 % of the answers" in out and "The device alone: balanced" in out
 
 
 def test_the_report_shows_the_stored_runs_and_what_is_generated_has_no_checksums(command: Command) -> None:

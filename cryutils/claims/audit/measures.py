@@ -1,0 +1,181 @@
+"""What a table of predictions shows: scores over groups and rows, leaks, devices, single groups."""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from cryutils import evaluation
+from cryutils.claims.audit.report import Audit
+from cryutils.claims.tables import METRICS, MODEL, split_gaps
+from cryutils.errors import InputError
+from cryutils.evaluation import NOT_DRAWN, Interval
+from cryutils.evaluation.answers import Answers, answers
+from cryutils.evaluation.intervals import combined, part_degrees
+from cryutils.words import SPLITS
+
+WORDS = {"clip": "clip", "infant": "infant", "device": "device"}
+
+
+def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
+    """Return what a table of predictions shows, columns and `attrs` as in `read`.
+
+    permutations: of the labels, for the p-values. Raises InputError for one class or one group.
+    """
+    words: Mapping[str, str] = WORDS | table.attrs.get("words", {})
+    clips = table.drop_duplicates("clip")
+    if clips.truth.nunique() < 2 or clips.infant.nunique() < 2:
+        raise InputError(f"an audit needs two classes and two {words['infant']}s.")
+    counts = clips.groupby("truth").agg(clips=("clip", "size"), infants=("infant", "nunique"))
+    scores, leaks = [], []
+    for (model, split), part in table.groupby(["model", "split"], sort=False):
+        about = {"model": model, "split": SPLITS.get(str(split), "not stated")}
+        arrays = answers(part)
+        arrays = arrays._replace(truth=np.unique(part.truth.astype(str))[arrays.truth])
+        scores += [about | row for row in _scores(arrays)]
+        if part.device.any():
+            row = _scores(_device_alone(arrays, part.drop_duplicates("clip").device))[0]
+            scores.append(about | row | {"metric": f"{row['metric']} of the {words['device']} alone"})
+        known = _known(part)
+        leaks.append(
+            about
+            | {"shared": np.nan if known is None else float(known.mean())}
+            | _apart(part, known)
+            | _influence(arrays)
+            | {"least": _least(arrays), "p_value": _p_value(part, arrays, permutations)}
+        )
+    rows = pd.DataFrame(scores)
+    notes = [
+        f"No interval of {', '.join(metrics.unique())}: {reason}.".replace("infant", words["infant"])
+        for reason, metrics in rows[rows.reason != ""].groupby("reason").metric
+    ]
+    return Audit(
+        classes=counts.reset_index(names="class"),
+        scores=rows,
+        leaks=pd.DataFrame(leaks),
+        notes=pd.DataFrame({"note": [*table.attrs.get("notes", []), *notes]}),
+        gaps=split_gaps(table.assign(**dict.fromkeys({*MODEL} - {"model"}, ""))),
+        words=words,
+        read=table.attrs.get("read", ""),
+        n_clips=len(clips),
+        n_infants=clips.infant.nunique(),
+    )
+
+
+def _scores(part: Answers) -> list[dict[str, Any]]:
+    """Return a row for each metric: intervals over groups and over rows, and the value without skill."""
+    measured: dict[str, list[Interval]] = {}
+    for over in (part.infants, np.arange(len(part.truth))):
+        for metric in get_args(evaluation.Metric):
+            found = evaluation.interval(part.predicted, part.truth, over, metric=metric)
+            measured.setdefault(metric, []).append(found)
+        if np.isfinite(part.strengths).any(axis=(0, 1)).all():  # of every class
+            folds = part.folds if all(part.folds) else None
+            found = evaluation.auc_interval(part.strengths, part.truth, over, folds)
+            measured.setdefault("roc_auc", []).append(found)
+    shares = np.unique(part.truth, return_counts=True)[1] / len(part.truth)
+    commonest = shares.max()
+    guess = {
+        "balanced_accuracy": 1 / len(shares),
+        "accuracy": commonest,
+        "macro_f1": 2 * commonest / (1 + commonest) / len(shares),
+        "roc_auc": 0.5,
+    }
+    return [
+        {"metric": METRICS[metric], **x.row(), "row_low": rows.low, "row_high": rows.high}
+        | {"guess": guess[metric], "reason": x.reason}
+        for metric, (x, rows) in measured.items()
+    ]
+
+
+def _known(table: pd.DataFrame) -> "pd.Series[bool] | None":
+    """Return which answers are of a model trained on the same group, None if that is not known."""
+    known = table.groupby(["repeat", "infant"]).fold.transform("nunique") > 1
+    is_unknown = (table.fold < 0).any() or table.groupby("repeat").fold.nunique().min() < 2
+    return None if is_unknown and "trained" not in table else known | table.get("trained", False)
+
+
+def _apart(table: pd.DataFrame, known: "pd.Series[bool] | None") -> dict[str, Any]:
+    """Return the balanced accuracy of answers on known and on new groups; NaN unless there are both."""
+    row: dict[str, Any] = dict.fromkeys(["on_known", "on_new", "new_low", "new_high"], np.nan)
+    if known is None or known.all() or not known.any():
+        return row
+    on_known, on_new = (_balanced(table[side], table.truth.nunique()) for side in (known, ~known))
+    row["on_known"] = on_known.value if on_known else np.nan
+    if on_new:
+        row |= {"on_new": on_new.value, "new_low": on_new.low, "new_high": on_new.high}
+    return row
+
+
+def _balanced(table: pd.DataFrame, classes: int) -> Interval | None:
+    """Return the balanced accuracy, None if a class is missing."""
+    if table.truth.nunique() < classes:
+        return None
+    part = answers(table)
+    return evaluation.interval(part.predicted, part.truth, part.infants)
+
+
+def _influence(part: Answers) -> dict[str, Any]:
+    """Return the range of the balanced accuracy without each group in turn, and whose changes it most.
+
+    `without` is this group, `share` its share of the rows. A group with all rows of a class is left out.
+    """
+    names, group = np.unique(part.infants, return_inverse=True)
+    y, classes = evaluation.class_indices(part.truth)
+    right, clips = np.zeros((2, len(names), len(classes)))
+    np.add.at(right, (group, y), ((part.predicted == y) & (part.predicted != NOT_DRAWN)).mean(axis=0))
+    np.add.at(clips, (group, y), (part.predicted != NOT_DRAWN).mean(axis=0))
+    left = clips.sum(axis=0) - clips
+    usable = (left > 1e-9).all(axis=1)
+    if not usable.any():
+        return {"lowest": np.nan, "highest": np.nan, "without": "", "share": np.nan}
+    scores = ((right.sum(axis=0) - right)[usable] / left[usable]).mean(axis=1)
+    change = np.abs(scores - (right.sum(axis=0) / clips.sum(axis=0)).mean())
+    most = np.flatnonzero(usable)[change.argmax()]
+    about = {"without": names[most], "share": clips[most].sum() / clips.sum()}
+    return {"lowest": scores.min(), "highest": scores.max(), **about}
+
+
+def _least(part: Answers) -> float:
+    """Return the lowest balanced accuracy whose interval is above guessing, with these groups; or NaN.
+
+    Half of the variance is taken to be between groups, and every class to be recognised equally often.
+    """
+    clips = pd.crosstab(part.infants, part.truth).to_numpy(float)
+    guess = 1 / clips.shape[1]
+    if ((clips > 0).sum(axis=0) < 2).any():
+        return np.nan
+    df, weights = part_degrees(clips), np.full(clips.shape[1], guess)
+    for score in np.arange(np.ceil(100 * guess), 101) / 100:
+        if combined(score * clips, clips, weights, df=df).low > guess:
+            return float(score)
+    return np.nan
+
+
+def _p_value(table: pd.DataFrame, part: Answers, permutations: int) -> float:
+    """Return the p-value of the balanced accuracy, NaN unless a repeat has all rows."""
+    complete = part.predicted[(part.predicted != NOT_DRAWN).all(axis=1)]
+    if not len(complete):
+        return np.nan
+    devices = table.drop_duplicates("clip").device.to_numpy()
+    test = evaluation.permutation_test(
+        {"model": complete}, part.truth, part.infants, strata=devices, permutations=permutations
+    )
+    return float(test.p_values["model"])
+
+
+def _device_alone(part: Answers, devices: "pd.Series[Any]") -> Answers:
+    """Return the answers from the device alone, by a tree that weights classes equally.
+
+    It is trained in the same folds if these keep infants whole, else on all other infants.
+    """
+    infants, (y, _) = part.infants, evaluation.class_indices(part.truth)
+    apart = [len(a) and {*infants[a]}.isdisjoint(infants[b]) for row in part.folds for a, b in row]
+    others = [(np.flatnonzero(infants != i), np.flatnonzero(infants == i)) for i in set(infants)]
+    folds = part.folds if apart and all(apart) else [others]
+    rule, predicted = evaluation.group_rule(devices.to_numpy(), y), np.full((len(folds), len(y)), NOT_DRAWN)
+    for row, repeat in zip(predicted, folds, strict=True):
+        for train, test in repeat:
+            row[test] = rule(train, test).argmax(axis=1)
+    return part._replace(predicted=predicted)

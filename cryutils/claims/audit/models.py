@@ -1,0 +1,108 @@
+"""A table of predictions from a scikit-learn model and any division into folds."""
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cryutils.claims.audit.names import check_classes, plural, word
+from cryutils.errors import InputError
+
+
+def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFrame:
+    """Return a model's answers to test rows, with columns and `attrs` as `read` returns them, to audit.
+
+    Parameters
+    ----------
+    model : estimator
+        A classifier with `fit` and `predict`. A clone of it is fitted for each fold.
+    X : array, sparse matrix, DataFrame or list
+        The rows, of any kind that the model takes.
+    y, groups : array, list or Series
+        The label of each row, and its group, such as the patient. The report uses a Series' name.
+    cv : int, splitter or iterable of (train, test)
+        With a number, the rows are divided twice into as many folds: with groups kept whole, and at
+        random, which shows what a random split adds. Of other divisions, those in which a group is in
+        training and in test count as random. A row that is tested again begins a new repeat.
+
+    Returns
+    -------
+    DataFrame
+        A row for each test row of each fold; also `trained`, whether the fold's model was fitted on the
+        row's group. `attrs["notes"]` warns of a division that does not keep groups whole.
+
+    Raises
+    ------
+    InputError
+        If lengths differ, `y` is a number to estimate, or a fold trains on a row that it tests.
+
+    Examples
+    --------
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> x, y, patient = np.arange(24)[:, None], [0, 1] * 12, np.arange(24) // 4
+    >>> table(KNeighborsClassifier(1), x, y, patient, cv=3).groupby("split").size().to_dict()
+    {'leak_free': 24, 'random': 24}
+    """
+    truth, whose = np.asarray(y).astype(str), np.asarray(groups).astype(str)
+    rows = X if hasattr(X, "iloc") or hasattr(X, "shape") else np.asarray(X)
+    if not rows.shape[0] == len(truth) == len(whose):
+        raise InputError(
+            f"{rows.shape[0]} rows, {len(truth)} labels and {len(whose)} groups: give one for each."
+        )
+    check_classes("y", pd.Series(truth))
+    group = word(str(getattr(groups, "name", None) or "group"))
+    parts, notes = [], []
+    for splitter in _splitters(cv):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The groups parameter is ignored")  # a note says so
+            folds = [*splitter.split(rows, y, groups)] if hasattr(splitter, "split") else [*splitter]
+        sides = [tuple(np.arange(len(truth))[side] for side in fold) for fold in folds]
+        answered = pd.concat(_fold(model, rows, y, truth, whose, *fold) for fold in sides)
+        answered["repeat"] = answered.groupby("clip", sort=False).cumcount()
+        answered["fold"] = np.repeat(np.arange(len(sides)), [len(test) for _, test in sides])
+        known = answered.trained.mean()
+        answered["split"] = "random" if known else "leak_free"
+        if known and cv is splitter:
+            name = type(splitter).__name__ if hasattr(splitter, "split") else "This list of folds"
+            what = f"{name} does not keep {plural(group)} whole, so {100 * known:.0f} % of the answers are"
+            notes.append(f"{what} from a model trained on the same {group}. StratifiedGroupKFold does.")
+        parts.append(answered)
+    result = pd.concat(parts, ignore_index=True).assign(model=_title(model), device="")
+    read = f"A scikit-learn model: {_title(model)}; groups: {group}."
+    result.attrs = {"notes": notes, "words": {"clip": "row", "infant": group}, "read": read}
+    return result
+
+
+def _splitters(cv: Any) -> Iterable[Any]:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    if not isinstance(cv, int):
+        return [cv]
+    kinds = (StratifiedGroupKFold, StratifiedKFold)
+    return [kind(n_splits=cv, shuffle=True, random_state=0) for kind in kinds]
+
+
+def _title(model: Any) -> str:
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    return type(last).__name__
+
+
+def _fold(model: Any, rows: Any, y: Any, truth: Any, whose: Any, train: Any, test: Any) -> pd.DataFrame:
+    """Return the answers of a model fitted on a fold's training rows."""
+    from sklearn.base import clone
+
+    if shared := {*train} & {*test}:
+        raise InputError(f"a fold trains on row {min(shared)}, which it also tests.")
+    take = getattr(rows, "iloc", rows)
+    fitted = clone(model).fit(take[train], np.asarray(y)[train])
+    answers = {"clip": test.astype(str), "infant": whose[test], "truth": truth[test]}
+    answers |= {"predicted": np.asarray(fitted.predict(take[test])).astype(str)}
+    answers |= {"trained": np.isin(whose[test], whose[train])}
+    if hasattr(fitted, "predict_proba"):
+        chances = fitted.predict_proba(take[test])
+        for name in np.unique(truth):
+            column = np.flatnonzero(np.asarray(fitted.classes_).astype(str) == name)
+            answers[f"p_{name}"] = chances[:, column[0]] if len(column) else 0.0
+    return pd.DataFrame(answers)

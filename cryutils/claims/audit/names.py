@@ -1,0 +1,99 @@
+"""The words of any field for the columns of a table, and for its rows and groups in a report."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from cryutils.errors import InputError, printable
+
+ROLES = {  # our name of a column, and the words for it; ours is preferred
+    "clip": "clip, unit, recording, sample, image, file, filename, path, scan, slide, utterance, record,"
+    " segment, window, example, instance, item, row, id",
+    "infant": "infant, group, patient, subject, speaker, participant, donor, person, baby, child, animal,"
+    " individual, volunteer, user, singer, writer, author, owner, client, case",
+    "truth": "truth, label, target, y true, true label, true class, true, actual, ground truth, class,"
+    " diagnosis, reference, gold, y",
+    "prediction": "prediction, predicted, y pred, pred, predicted label, predicted class, y hat, answer,"
+    " output",
+    "fold": "fold, cv fold, test fold, outer fold, kfold",
+    "repeat": "repeat, repetition, seed, run",
+    "split": "split, subset",
+    "model": "model, classifier, algorithm, method, system",
+    "device": "device, site, hospital, center, centre, clinic, scanner, recorder, microphone, phone, camera,"
+    " machine, manufacturer, vendor, lab, batch, room",
+}
+WORDS = {name: [part.strip() for part in words.split(",")] for name, words in ROLES.items()}
+_KNOWN = {word for words in WORDS.values() for word in words}
+OPTIONS = {name: name for name in ("truth", "prediction", "device")} | {"clip": "unit", "infant": "group"}
+_RARE = {"child": "children", "person": "people"}
+
+
+def word(column: str) -> str:
+    """Return the noun in the name of a column.
+
+    >>> word("Patient_ID"), word("y_true")
+    ('patient', 'y true')
+    """
+    text = " ".join(re.sub(r"[_\-.\s]+", " ", column.casefold()).split())
+    text = re.sub(r"(?<=.) (id|name|code|number|no)$", "", text)
+    return text.removesuffix("id") if text.removesuffix("id") in _KNOWN else text
+
+
+def plural(noun: str) -> str:
+    """Return a noun's plural.
+
+    >>> plural("baby"), plural("patient")
+    ('babies', 'patients')
+    """
+    return _RARE.get(noun) or re.sub(r"(?<=[^aeiou])y$", "ie", re.sub(r"(s|x|ch)$", r"\1e", noun)) + "s"
+
+
+def columns(path: Path, names: Iterable[str], chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return the column for each of our names that a table has.
+
+    chosen: columns by unit, group, truth, prediction or device. A site or device is the group if
+    nothing else is.
+    Raises InputError if several columns have words for one, or if there is no such column.
+    """
+    nouns, found = {name: word(name) for name in names}, {}
+    for ours, known in WORDS.items():
+        option = OPTIONS.get(ours, "")
+        if option in chosen:
+            name = chosen[option].strip().casefold()
+            if name not in nouns:
+                raise InputError(f"{path}: --{option}: no column {name!r}; it has {', '.join(nouns)}.")
+            found[ours] = name
+            continue
+        fits = [name for name, noun in nouns.items() if noun in known and name not in chosen.values()]
+        fits = [name for name in fits if nouns[name] == known[0]] or fits
+        fits = [name for name in fits if nouns[name] != "id"] or fits
+        if len(fits) > 1:
+            remedy = f"name it with --{option} COLUMN" if option else "rename one of them"
+            raise InputError(f"{path}: {' or '.join(fits)}? Several columns may be the {ours}; {remedy}.")
+        found |= dict.fromkeys([ours], *fits) if fits else {}
+    if "infant" not in found and "device" in found and "device" not in chosen:
+        found["infant"] = found.pop("device")
+    for ours in ("infant", "truth"):
+        if ours not in found:
+            option, words = OPTIONS[ours], ", ".join(WORDS[ours][:5])
+            what = f"{path}: no column {option!r} (also: {words} ...)"
+            raise InputError(f"{what}; name it with --{option} COLUMN. It has {', '.join(nouns)}.")
+    return found
+
+
+def nouns(found: Mapping[str, str]) -> dict[str, str]:
+    """Return what a report calls a unit, a group and a device: the words of their columns."""
+    words = {name: word(found.get(name, "")) for name in ("clip", "infant", "device")}
+    unit = words["clip"] if words["clip"] not in ("", "id", "unit") else "row"
+    return {"clip": {"path": "file"}.get(unit, unit), "infant": words["infant"], "device": words["device"]}
+
+
+def check_classes(what: str, truth: "pd.Series[str]") -> None:
+    """Raise InputError if a truth is a number to estimate, with more than 20 different values."""
+    values = truth.unique()
+    numbers = pd.to_numeric(pd.Series(values).str.replace(",", "."), errors="coerce")
+    if len(values) > 20 and numbers.notna().all():
+        shown = f"{len(values)} different numbers, which is a regression; the audit needs classes"
+        raise InputError(printable(f"{what}: {shown}."))

@@ -1,0 +1,220 @@
+"""A table of any program's predictions, checked: `read`, and `check_folds` for fixed folds."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cryutils._io.spreadsheet import cells, refuse
+from cryutils.claims.audit import names
+from cryutils.claims.audit.names import plural
+from cryutils.datasets.names import first_spellings, name_key
+from cryutils.errors import InputError
+from cryutils.words import SPLITS
+
+_OPTIONAL = {"model": "model", "split": "", "repeat": "0", "fold": "-1", "device": ""}
+_PARTS = ("train", "training", "validation", "valid", "val", "dev", "test", "testing")  # in a column split
+
+
+def read(
+    path: Path,
+    train_groups: Path | None = None,
+    *,
+    distinct_groups: bool = False,
+    columns: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Return the predictions in a CSV or Parquet file, with doubts about them in `attrs["notes"]`.
+
+    There is one row for each unit, such as a clip or an image (and repeat, model and split, if there
+    are several). The result has our names of the columns in `names.ROLES`: clip for the unit and
+    infant for what units share, such as a patient. `attrs["words"]` has the table's own words, and
+    `attrs["read"]` says what was understood. Needed: infant, truth, and prediction or p_<class> for
+    each class. Optional: clip (else each row is a unit), fold, repeat, model, device, and split,
+    which is "random" or "leak_free", or names training and test rows. Names of classes, devices,
+    repeats and folds are the same if they differ only by case, spaces, underscores or Unicode form,
+    or as 1, 1.0 and true.
+
+    train_groups: a table with a column of the training groups; `trained` in the result marks their
+    units. distinct_groups: whether groups' names may differ only in these ways. columns: the
+    table's columns by the keys unit, group, truth, prediction or device, where names are not clear.
+    Raises InputError, with row (as in a spreadsheet) and column, for what can't be read or is missing,
+    rows that contradict each other, and names of groups that differ only in these ways.
+    """
+    raw = _cells(path, ())
+    found = names.columns(path, [str(name) for name in raw if str(name)[:2] != "p_"], columns or {})
+    chances = [str(name) for name in raw if str(name)[:2] == "p_"]
+    table = pd.DataFrame({**{ours: raw[name] for ours, name in found.items()}, **raw[chances]})
+    words = names.nouns(found)
+
+    def check(name: str, wrong: "pd.Series[bool]", what: str) -> None:
+        refuse(path, table[name].rename(found.get(name, name)), wrong, what)
+
+    if "clip" not in table:
+        if several := [found[name] for name in ("repeat", "model", "split") if name in found]:
+            what = f"no column 'unit', and a column {several[0]!r}, so rows may be of one {words['clip']}"
+            raise InputError(f"{path}: {what}; name the column with --unit COLUMN.")
+        table["clip"] = table.index.astype(str)
+    for name, default in _OPTIONAL.items():
+        if name not in table or not table[name].any():
+            table[name] = default
+    check("infant", table.infant == "", "nothing is given")
+    table, seen = _test_rows(table)
+    for name in ("clip", "truth", "model", "repeat", "fold"):
+        check(name, table[name] == "", "nothing is given")
+    for name in ("truth", "device", "repeat", "fold"):
+        table[name] = table[name].map(first_spellings(table[name]))
+    names.check_classes(f"{path}: column {found['truth']}", table.truth)
+    if not distinct_groups:
+        first = table.infant.map(first_spellings(table.infant))
+        wrong = first != table.infant
+        what = f"an earlier row has {next(iter(first[wrong]), '')!r}; make them one name"
+        check("infant", wrong, f"{what}, or give --distinct-groups")
+    check("split", ~table.split.isin(["", "random", "leak_free"]), "give random or leak_free")
+    wrong = table.duplicated(["model", "split", "repeat", "clip"])
+    check("clip", wrong, f"this {words['clip']} has two rows; give one, or number repeats")
+    for name in ("truth", "infant", "device"):
+        wrong = table[name] != table.groupby("clip")[name].transform("first")
+        check(name, wrong, f"an earlier row of this {words['clip']} has another one")
+    table["fold"] = pd.factorize(table.fold.mask(table.fold == "-1"))[0]
+    table = _with_answers(path, table, found)
+    key = str if distinct_groups else name_key
+    if train_groups is not None:
+        training = _cells(train_groups, ())
+        fits = [str(name) for name in training if name == found["infant"]]
+        fits = fits or [str(name) for name in training if names.word(str(name)) in names.WORDS["infant"]]
+        if not fits:
+            raise InputError(f"{train_groups}: no column {found['infant']!r}.")
+        seen = training[fits[0]]
+    if seen is not None:
+        trained = seen.map(key)
+        table["trained"] = table.infant.map(key).isin(trained)
+        met = f"{table.infant[table.trained].nunique()} of {trained.nunique()}"
+        what = f"{met} training {plural(words['infant'])} are in the test part"
+        table.attrs["notes"].append(f"{train_groups or path}: {what}.")
+    others = [str(name) for name in raw if name not in (*found.values(), *chances)]
+    table.attrs |= {"words": words, "read": _understood(found, words, others)}
+    return table
+
+
+def _test_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, "pd.Series[str] | None"]:
+    """Return the test rows, and the groups of training rows, if the column split names such parts."""
+    part = table.split.str.casefold()
+    if not part.isin(_PARTS).all() or not part.str.startswith("test").any():
+        return table, None
+    tested = part.str.startswith("test")
+    return table[tested].assign(split=""), table.infant[~tested]
+
+
+def _understood(found: Mapping[str, str], words: Mapping[str, str], others: Sequence[str]) -> str:
+    """Return a line that says which column is what."""
+    told = {"clip": "unit", "infant": "group"}
+    known = [name if name == ours else f"{name} = {told.get(ours, ours)}" for ours, name in found.items()]
+    rows = [] if "clip" in found else ["each row = unit"]
+    unused = f"; not used: {', '.join(others)}" if others else ""
+    return f"Columns: {', '.join([*rows, *known])}{unused}."
+
+
+def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
+    """Return a table's columns as text in one Unicode form, with `p_<class>` by `name_key`."""
+
+    def rename(name: str) -> str:
+        chance = re.fullmatch(r"(?:p|prob|proba|probability)_(.+)", name)
+        return f"p_{name_key(chance[1])}" if chance else name
+
+    return cells(path, required, rename).map(lambda text: unicodedata.normalize("NFC", text))
+
+
+def _with_answers(path: Path, table: pd.DataFrame, found: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table with probabilities as numbers, and answers spelled as the classes of truth."""
+    classes = {name_key(name): name for name in table.truth}
+    is_given = "prediction" in table
+    chances = [str(name) for name in table if str(name)[:2] == "p_"]
+    columns = sorted(name for name in chances if not is_given or name[2:] in classes)
+    if not is_given and (lacking := [f"p_{key}" for key in classes if f"p_{key}" not in columns]):
+        what = f"no column 'prediction', and no probabilities in {lacking[0]!r}"
+        raise InputError(
+            f"{path}: {what}; name it with --prediction COLUMN. It has {', '.join(found.values())}."
+        )
+    texts = table[columns].replace(",", ".", regex=True)
+    numbers = texts.apply(pd.to_numeric, errors="coerce")
+    blank = (texts == "").all(axis=1).groupby(table.model).transform("all") & is_given
+    for name in columns:
+        refuse(path, table[name], numbers[name].isna() & ~blank, "give a number")
+        refuse(path, table[name], np.isinf(numbers[name]), "give a finite number")
+    if not is_given:
+        table["prediction"] = numbers.idxmax(axis=1).str[2:]
+    keys = table.prediction.map(name_key)
+    wrong = ~keys.isin(classes)
+    what = f"no answer of this model is one of the classes {', '.join(sorted(classes.values()))}"
+    refuse(
+        path,
+        table.prediction.rename(found.get("prediction")),
+        wrong.groupby(table.model).transform("all"),
+        what,
+    )
+    table = table.assign(**numbers, prediction=[classes.get(key, key) for key in keys])
+    table = table.rename(columns={f"p_{key}": f"p_{name}" for key, name in classes.items()})
+    table.attrs["notes"] = [
+        f"Counted as wrong: {wrong.sum()} of {len(wrong)} answers, missing or no class of truth;"
+        f" the first: row {row}, column {found['prediction'] if is_given else f'p_{key}'}, {key!r}."
+        for row, key in keys[wrong][:1].items()
+    ]
+    table.attrs["notes"] += _doubts(numbers, keys, table.truth.map(name_key), is_given)
+    return table.rename(columns={"prediction": "predicted"})
+
+
+def _doubts(p: pd.DataFrame, answer: "pd.Series[str]", truth: "pd.Series[str]", is_given: bool) -> list[str]:
+    """Return notes on answers that contradict probabilities, ties, and numbers outside 0 to 1.
+
+    p: columns `p_<class>`; all by `name_key`. is_given: whether the answers have their own column.
+    """
+    if p.empty:
+        return []
+    numbers, place = p.to_numpy(), p.columns.get_indexer(pd.Index("p_" + answer))
+    largest = numbers.max(axis=1, keepdims=True)
+    if is_given:
+        doubtful = (place >= 0) & (np.take_along_axis(numbers, place[:, None], 1) < largest)[:, 0]
+        what = "are not the class with the largest probability; the answers count"
+    else:
+        doubtful = (numbers == largest).sum(axis=1) > 1
+        what = "have several largest probabilities; the class first in the alphabet counts,"
+        what += f" right in {(doubtful & (answer == truth)).sum()}"
+    notes = {what: doubtful}
+    notes["have probabilities below 0 or above 1"] = ((numbers < 0) | (numbers > 1)).any(axis=1)
+    return [
+        f"{rows.sum()} of {len(p)} answers {what}; the first: row {p.index[rows][0]}."
+        for what, rows in notes.items()
+        if rows.any()
+    ]
+
+
+def check_folds(table: pd.DataFrame, path: Path) -> None:
+    """Raise InputError unless a table's answers were made on the fixed folds in a file.
+
+    table: from `read`. path: as `data/benchmark/donateacry.csv`: task, clip, truth, and for each split
+    the clip's fold in each repeat, a digit each. Every model needs an answer to every clip of one
+    task in every repeat. Folds may have any names.
+    """
+    fixed = _cells(path, ("task", "clip", "truth", "random", "leak_free"))
+    truths = table.drop_duplicates("clip").set_index("clip").truth.map(name_key).sort_index()
+    for _, task in fixed.set_index("clip").groupby("task"):
+        if task.truth.map(name_key).sort_index().equals(truths):
+            break
+    else:
+        raise InputError(f"{path}: no task has exactly the clips of this table with their labels.")
+    for (model, split), part in table.groupby(["model", "split"]):
+        if split not in task:
+            raise InputError(f"{model}: to compare folds, name the split in a column split.")
+        digits = task[split][part["clip"]]
+        repeats = list(map(str, range(len(digits.iloc[0]))))
+        if part.repeat.value_counts().to_dict() != dict.fromkeys(repeats, len(task)):
+            needed = f"{len(task)} clips in each of the repeats {', '.join(repeats)}"
+            raise InputError(f"{model}, {SPLITS[str(split)]}: give an answer to {needed}.")
+        wanted = [text[int(k)] for text, k in zip(digits, part.repeat, strict=True)]
+        pairs = part.assign(wanted=wanted).groupby(["repeat", "fold", "wanted"]).size()
+        for name in ("fold", "wanted"):
+            if pairs.groupby(["repeat", name]).size().max() > 1:
+                raise InputError(f"{model}, {SPLITS[str(split)]}: not the folds of {path}.")
