@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -29,7 +29,7 @@ _USES += ("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "deciph
 
 
 class Authority(NamedTuple):
-    """A certificate authority with the names that it may certify: a DNS name and a network."""
+    """A certificate authority, limited to a DNS name and a network."""
 
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
@@ -37,7 +37,10 @@ class Authority(NamedTuple):
     @property
     def name(self) -> str:
         """The machine's name when the authority was made, such as baby.local."""
-        return str(self._permitted(x509.DNSName)[0])
+        limits = self.certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+        return next(
+            str(each.value) for each in limits.permitted_subtrees or () if isinstance(each, x509.DNSName)
+        )
 
     @property
     def pem(self) -> bytes:
@@ -49,34 +52,26 @@ class Authority(NamedTuple):
         """The SHA-256 of the certificate, as phones show it."""
         return self.certificate.fingerprint(hashes.SHA256()).hex(" ").upper()
 
-    def fits(self, address: IPv4Address) -> bool:
-        """Return whether it may certify `address` for a year."""
-        lasts = self.certificate.not_valid_after_utc > datetime.now(UTC) + YEAR
-        return lasts and address in self._permitted(x509.IPAddress)[0]
 
-    def _permitted(self, kind: type[x509.GeneralName]) -> list[Any]:
-        limits = self.certificate.extensions.get_extension_for_class(x509.NameConstraints).value
-        return [name.value for name in limits.permitted_subtrees or () if isinstance(name, kind)]
+def authority(folder: Path, address: IPv4Address) -> Authority:
+    """Return the authority for the private network of `address`, in a file of `folder`.
 
-
-def authority(path: Path, address: IPv4Address) -> Authority:
-    """Return the authority in the file `path`, a new one if there is none that fits `address`.
-
-    Raises InputError if the file is damaged.
+    A new one is made if there is none that lasts a year. Raises InputError if the file is damaged.
     """
+    network = next((block for block in PRIVATE if address in block), IPv4Network(address))
+    path = folder / f"authority-{network.network_address}.pem"
     if path.exists():
         try:
             pem = path.read_bytes()
             key = serialization.load_pem_private_key(pem, None)
             old = Authority(key, x509.load_pem_x509_certificate(pem))  # type: ignore[arg-type]
-            if old.fits(address):
+            if old.name and old.certificate.not_valid_after_utc > datetime.now(UTC) + YEAR:
                 return old
-        except (ValueError, TypeError, LookupError, x509.ExtensionNotFound) as error:
+        except (ValueError, TypeError, StopIteration, x509.ExtensionNotFound) as error:
             raise InputError(f"{path}: damaged; delete it, then set up each phone again.") from error
-        say(f"The phones' certificate does not fit {address}. There is a new one: set up each phone again.")
+        say("The certificate that phones have installed expires, and there is a new one: set up each again.")
     host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")[:40]
     name = f"{host or 'baby'}.local"
-    network = next((block for block in PRIVATE if address in block), IPv4Network(address))
     limits = x509.NameConstraints([x509.DNSName(name), x509.IPAddress(network)], None)
     return _signed(path, f"Cry diary on {name}", AUTHORITY, ("key_cert_sign", "crl_sign"), [limits])
 

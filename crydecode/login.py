@@ -86,7 +86,9 @@ async def _follow(request: Request, link: str) -> Response:
     """Log in by a link that does so once, or say why it does not."""
     state = request.app.state
     before = await ask(state.store.logins.user, request.scope["ticket"])
-    user, wait_s = await ask(state.store.logins.follow, link, _address(request))
+    user, wait_s = None, 0.0
+    if link:
+        user, wait_s = await ask(state.store.logins.follow, link, _address(request))
     if user is not None:
         request.scope["user"] = before
         await _leave(request)

@@ -61,7 +61,7 @@ class Phones:
                 folder = platformdirs.user_data_path("cryutils") / "phone"
         with paths.explain_write_errors(folder, "it is for the phones' keys; make it writable"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.authority = certificates.authority(folder / "authority.pem", self.address)
+            self.authority = certificates.authority(folder, self.address)
             self.pem = certificates.certify(folder / "server.pem", self.authority, self.address)
         self.names = [self.authority.name, str(self.address)]
         self.place = self.names[0] if _is_found(self.names[0], self.address) else self.names[1]
@@ -100,6 +100,7 @@ def _address(host: str) -> IPv4Address:
         raise InputError(f"--host {host}: give this machine's address, such as 192.168.1.20.") from error
     if host == "0.0.0.0" and address.is_loopback:
         raise InputError("--phone: there is no network; connect this machine to your Wi-Fi first.")
+    binding.listen(str(address), 0)[0].close()  # it is this machine's
     return address
 
 

@@ -83,7 +83,7 @@ def log_in(page: Page, url: str) -> None:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a certificate for this machine, made as for `cryutils serve --phone`."""
     folder, here = tmp_path_factory.mktemp("family"), IPv4Address("127.0.0.1")
-    family = authority(folder / "authority.pem", here)
+    family = authority(folder, here)
     (folder / "family.crt").write_bytes(family.pem)
     for name in ("baby.crt", "baby.key"):
         shutil.copy(certify(folder / "server.pem", family, here), folder / name)

@@ -45,7 +45,7 @@ def shake_hands(pem: Path, trusted: Authority, name: str) -> None:
 
 def made(folder: Path, address: IPv4Address = HOME) -> tuple[Authority, Path]:
     """Start as `cryutils serve --phone` does."""
-    authority = certificates.authority(folder / "authority.pem", address)
+    authority = certificates.authority(folder, address)
     return authority, certificates.certify(folder / "server.pem", authority, address)
 
 
@@ -83,14 +83,14 @@ def test_the_authority_stays_and_the_server_s_certificate_is_renewed(
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
     elsewhere = IPv4Address("10.0.0.7")  # which the authority must not certify
     new, pem = made(tmp_path, elsewhere)
-    assert new.certificate != authority.certificate
+    assert new.certificate != authority.certificate == made(tmp_path)[0].certificate
     shake_hands(pem, new, str(elsewhere))
     monkeypatch.setattr(certificates, "YEAR", certificates.AUTHORITY)  # it would end before its server's
     assert made(tmp_path, elsewhere)[0].certificate != new.certificate
 
 
 def test_a_damaged_authority_is_named_and_kept(tmp_path: Path) -> None:
-    path = tmp_path / "authority.pem"
+    path = tmp_path / "authority-192.168.0.0.pem"
     path.write_text("-----BEGIN PRIVATE KEY-----\n")
     with pytest.raises(InputError, match=f"^{re.escape(str(path))}: damaged; delete it") as caught:
         made(tmp_path)
