@@ -83,8 +83,8 @@ def test_the_authority_stays_and_the_server_s_certificate_is_renewed(
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
     elsewhere = IPv4Address("10.0.0.7")  # which the authority must not certify
     new, pem = made(tmp_path, elsewhere)
-    assert new.certificate != authority.certificate == made(tmp_path)[0].certificate
     shake_hands(pem, new, str(elsewhere))
+    assert new.certificate != authority.certificate == made(tmp_path)[0].certificate
     monkeypatch.setattr(certificates, "YEAR", certificates.AUTHORITY)  # it would end before its server's
     assert made(tmp_path, elsewhere)[0].certificate != new.certificate
 
