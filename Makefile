@@ -34,7 +34,7 @@ $(COURSE): WANTED = -e '.[embeddings,lab]'
 $(COURSE): SIZE = 3.4 GB
 $(SITE): WANTED = -e '.[app]' --group docs
 $(SITE): SIZE = 3.4 GB
-$(EVERYTHING): WANTED = -e '.[app,cluster,embeddings,lab]' --group docs --group test
+$(EVERYTHING): WANTED = -e '.[app,cluster,embeddings,lab,listen]' --group docs --group test
 $(EVERYTHING): SIZE = 3.9 GB
 $(EVERYTHING): INCLUDED = $(COURSE) $(SITE)
 

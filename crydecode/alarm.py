@@ -5,8 +5,9 @@ why. `crydecode.alarm` needs no sound and no models.
 """
 
 import math
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryutils.inference.episodes import EPISODE_PAUSE_S
 from cryutils.inference.readings import HOP_S
@@ -27,11 +28,27 @@ class Change(StrEnum):
 
 
 class Event(NamedTuple):
-    """A change to tell people at `time`; since: when the crying or the quiet began. In s since 1970."""
+    """A change to tell people at `time`, in s since 1970.
 
-    what: Change
+    what: a `Change`, or another word of the same kind. since: when the crying or the quiet began.
+    """
+
+    what: str
     time: float
     since: float
+
+    def text(self, *, is_live: bool = True) -> str:
+        """Return a line: the time of day, or since the beginning of a recording, and what it is."""
+        now, since = (
+            f"{datetime.fromtimestamp(at):%H:%M:%S}" if is_live else str(timedelta(seconds=round(at)))
+            for at in (self.time, self.since)
+        )
+        return f"{now}  {self.what}" + (f" since {since}" if since != now else "")
+
+    def json(self, infant: str) -> dict[str, Any]:
+        """Return it for other programs, as JSON types."""
+        times = {"time": round(self.time, 1), "since": round(self.since, 1)}
+        return {"event": str(self.what), **times, "infant": infant}
 
 
 class Alarm:

@@ -1,17 +1,19 @@
-"""The commands `cryutils users` and `cryutils log`, for the owner of the machine.
+"""The commands `cryutils users`, `cryutils log` and `cryutils listen`, for the owner of the machine.
 
 `cryutils.course.cli` imports this module, so it imports nothing heavy.
 """
 
 import sys
+from contextlib import ExitStack
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cryutils._io import extras
 from cryutils._io.progress import say
-from cryutils.errors import printable
+from cryutils.errors import InputError, printable
 
 if TYPE_CHECKING:
     from crydecode.store import Store
@@ -125,3 +127,62 @@ def log_purge(before: datetime) -> None:
     with opened() as store:
         n = sum(log.purge(before.timestamp()) for log in store.infants())
         say(f"{n} readings were deleted.")
+
+
+@click.command(epilog="Example: cryutils listen rtsp://camera.local/stream --mqtt localhost --infant Mia")
+@click.argument("source", required=False)
+@click.option("--device", metavar="N", help="Sound card, by number or name (default: the system's own).")
+@click.option("--infant", metavar="NAME", help="Write the diary of this infant.")
+@click.option("--mqtt", metavar="HOST", help="Broker for Home Assistant: HOST[:PORT] or mqtts://USER@HOST.")
+@click.option("--webhook", metavar="URL", help="Address to which each event is posted as JSON.")
+@click.option(
+    "--delay", "delay_s", type=click.FloatRange(0, 600), default=10.0, help="Seconds of crying first."
+)
+@click.option(
+    "--again", "again_s", type=click.FloatRange(10), default=300.0, help="Seconds to the next alarm."
+)
+@click.option(
+    "--hold", "hold_s", type=click.FloatRange(1, 3600), default=60.0, help="Seconds of quiet at its end."
+)
+@click.option(
+    "--windows", "least", type=click.IntRange(1, 4), default=2, help="Of four windows that must pass."
+)
+@click.option("--threshold", type=click.FloatRange(0, 1, min_open=True), help="Least score of a window.")
+def listen(
+    source: str | None,
+    device: str | None,
+    infant: str | None,
+    mqtt: str | None,
+    webhook: str | None,
+    **rule: Any,
+) -> None:
+    """Tell when crying begins and ends, from a sound card, or from SOURCE: a file or a stream.
+
+    Events are printed: crying, crying again, quiet, not listening, listening. Ctrl+C stops.
+    It misses cries and takes other sounds for crying: never rely on it instead of a certified monitor.
+    """
+    extras.require("av", "listen", "listening")
+    from crydecode import listen as listening
+    from crydecode.alarm import Alarm
+    from crydecode.writer import Writer
+
+    if source and device:
+        raise InputError(f"--device {device}: SOURCE is given as well; leave one of them out.")
+    is_live = source is None or "://" in source
+    if infant and source and not is_live:
+        raise InputError(f"--infant: {source} is a file, and a diary is of what happens now; leave it out.")
+    hears = {name: rule.pop(name) for name in ("least", "threshold")}
+    with ExitStack() as stack:
+        heard = listening.readings(source, device, **hears)
+        tell: list[listening.Tell] = [lambda event: say(event.text(is_live=is_live))]
+        for outlet, address in ((listening.Mqtt, mqtt), (listening.Webhook, webhook)):
+            if address:
+                told = outlet(address, infant or "")
+                stack.callback(told.close)
+                tell.append(told.tell)
+        writer = None
+        if infant:
+            log = stack.enter_context(opened()).infant(infant)
+            writer = Writer(partial(log.append, log.begin()))
+            stack.callback(writer.flush, 5.0)
+        listening.listen(heard, Alarm(**rule), tell, writer)

@@ -1,4 +1,4 @@
-"""The `cryutils` command; `users` and `log` are in `crydecode`.
+"""The `cryutils` command; `users`, `log` and `listen` are in `crydecode`.
 
 Exit codes: 0 done, 1 something failed, 2 the user's input is wrong (then one line on stderr that
 names the problem and the remedy), 130 stopped by Ctrl-C, 143 by SIGTERM. Each command imports the
@@ -54,10 +54,10 @@ def cryutils() -> None:
 
 def commands() -> click.Group:
     """Return the group of all commands, with those of the application."""
-    from crydecode.commands import log, users
+    from crydecode.commands import listen, log, users
 
-    cryutils.add_command(users)
-    cryutils.add_command(log)
+    for command in (users, log, listen):
+        cryutils.add_command(command)
     return cryutils
 
 

@@ -36,6 +36,7 @@ _WHOLE, _TAIL = 65536, 4096  # samples of a spectrum, and after which the filter
 _N_FFT, _HOP, _N_MELS, _N_MFCC = 512, 128, 40, 20
 _PITCHED = slice(4, 32)  # mel bands from 0.2 to 2.7 kHz
 CRY_PAUSE_S = 2.0  # without a passing window ends a burst
+LEAST = 2  # of four windows pass where a burst begins
 
 
 def level_db(x: Array) -> float:
@@ -171,10 +172,10 @@ class Gate:
         return np.mean(1 / (1 + np.exp(-np.clip(logits, -50, 50))), axis=0)
 
 
-def bursts(passing: npt.ArrayLike) -> list[tuple[float, float]]:
+def bursts(passing: npt.ArrayLike, *, least: int = LEAST) -> list[tuple[float, float]]:
     """Return the bursts of crying, start and end in s, from which windows pass, bool (windows,).
 
-    A burst begins when two of four windows pass (one, if there is only one), and ends after 2 s
+    A burst begins when `least` of four windows pass (one, if there is only one), and ends after 2 s
     without one.
     """
     passing = np.asarray(passing, bool)
@@ -183,7 +184,7 @@ def bursts(passing: npt.ArrayLike) -> list[tuple[float, float]]:
     return [
         (float(group[0] * STEP_S), float(group[-1] * STEP_S + WINDOW_S))
         for group in groups
-        if len(passing) == 1 == len(group) or (len(group) > 1 and np.diff(group).min() < 4)
+        if len(passing) == 1 == len(group) or np.any(group[least - 1 :] - group[: 1 - least or None] < 4)
     ]
 
 

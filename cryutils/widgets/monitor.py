@@ -37,7 +37,7 @@ from cryutils.audio.files import SHORTEST_S
 from cryutils.inference.predict import TOO_QUIET, Answer, Predictor, hear
 from cryutils.inference.readings import HOP_S, Kind, Reading, verdict
 from cryutils.inference.trained_models import Part, System, find_run, named
-from cryutils.models.gate import CRY_PAUSE_S, STEP_S, Gate, bursts
+from cryutils.models.gate import CRY_PAUSE_S, LEAST, STEP_S, Gate, bursts
 from cryutils.models.inputs import PictureInput
 from cryutils.video import faces, tracks
 from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
@@ -128,7 +128,8 @@ class Monitor:
 
     run: the run's folder, None without one. classes: the states that it can name for the infants of
     `restart`, none if only the cry gate answers. note: what the models were trained on. gate: scores
-    each second; an object with `threshold` and `scores`, as `Gate` has, may take its place.
+    each second; an object with `threshold` and `scores`, as `Gate` has, may take its place. least: of
+    four windows, how many must pass before it is crying.
     uses_camera: whether one of the models is for real faces.
     """
 
@@ -141,7 +142,7 @@ class Monitor:
         predictor = self._models.predictor
         self.run = predictor.run if predictor else None
         self.note = predictor.note if predictor else ""
-        self.gate = self._models.gate
+        self.gate, self.least = self._models.gate, LEAST
         self.uses_camera = self._models.answering(synthetic=False).face is not None
         self.restart()
 
@@ -264,7 +265,7 @@ class Monitor:
             self._passing.append(cry >= self.gate.threshold)
             if not any(self._passing[-round(CRY_PAUSE_S / STEP_S) :]):
                 self._forget_cry()
-            if not bursts(self._passing):
+            if not bursts(self._passing, least=self.least):
                 what, note = (NO_CRY, "") if cry else (QUIET, TOO_QUIET)
                 return Reading(time=end, verdict=what, cry=cry, note=note)
             if not self._passing[-1]:  # the infant draws breath
