@@ -19,6 +19,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation.splits import Names, class_indices
 
 Strata = Sequence[Hashable] | NDArray[Any]
+Blocks = list[list[NDArray[np.int64]]]  # clips by infant, for infants that may exchange labels
 
 _TIE = 1e-12  # equal scores may differ by rounding; a tie counts against the model
 
@@ -64,22 +65,30 @@ def permute_labels(
     stratum, between infants with as many clips in each. Raises InputError if numbers of clips and
     strata differ.
     """
-    names, group = np.unique(np.asarray(infants), return_inverse=True)
+    return np.asarray(labels)[_order(*_exchangeable(infants, strata), rng)]
+
+
+def _exchangeable(infants: Names, strata: Strata | None) -> tuple[Blocks, NDArray[np.int64]]:
+    """Return the infants' clips, ordered by stratum, in lists that may be exchanged; and the strata."""
+    _, group = np.unique(np.asarray(infants), return_inverse=True)
     known = np.zeros(len(group)) if strata is None else np.asarray(strata, dtype=object)
-    stratum, _ = pd.factorize(known)
+    stratum = pd.factorize(known)[0].astype(np.int64)
     if len(stratum) != len(group):
         raise InputError(f"{len(stratum)} strata for {len(group)} clips: give one for each clip")
-    order = np.empty(len(group), dtype=np.int64)
-    by_stratum = np.argsort(stratum, kind="stable")
+    ordered = np.lexsort((stratum, group))
     alike: dict[tuple[int, ...], list[NDArray[np.int64]]] = {}
-    for g in range(len(names)):
-        clips = by_stratum[group[by_stratum] == g]
+    for clips in np.split(ordered, np.cumsum(np.bincount(group))[:-1]):
         alike.setdefault(tuple(stratum[clips].tolist()), []).append(clips)
-    for _, members in sorted(alike.items(), key=lambda item: (len(item[0]), item[0])):
+    return [blocks for _, blocks in sorted(alike.items(), key=lambda item: (len(item[0]), item[0]))], stratum
+
+
+def _order(blocks: Blocks, stratum: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    order = np.empty(len(stratum), dtype=np.int64)
+    for members in blocks:
         for receiver, giver in zip(members, rng.permutation(len(members)), strict=True):
             shuffled = rng.permutation(members[giver])
             order[receiver] = shuffled[np.argsort(stratum[shuffled], kind="stable")]
-    return np.asarray(labels)[order]
+    return order
 
 
 def permutation_test(
@@ -117,7 +126,8 @@ def permutation_test(
         return np.asarray(np.mean(recalls, axis=0))
 
     streams = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(permutations))
-    null = [score(permute_labels(y, infants, rng, strata)) for rng in streams]
+    blocks, stratum = _exchangeable(infants, strata)
+    null = [score(y[_order(blocks, stratum, rng)]) for rng in streams]
     return PermutationTest(tuple(predictions), score(y), np.array(null))
 
 

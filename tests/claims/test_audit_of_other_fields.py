@@ -53,6 +53,9 @@ def test_folds_are_taken_from_a_splitter_or_a_list_and_repeats_are_seen() -> Non
     twice = audits.table(model, voices(), HEALTH, SPEAKER, cv=[*folds, *folds])
     pd.testing.assert_frame_equal(twice[twice["repeat"] == 0], once)
     assert len(twice) == 2 * len(once)
+    other = audits.table(KNeighborsClassifier(3), voices(), HEALTH, SPEAKER, cv=StratifiedGroupKFold(3))
+    both = pd.concat([once, other.assign(model="3 neighbours")])
+    assert "31 speakers" in str(audits.audit(both, permutations=19))
     with pytest.raises(InputError, match="regression"):
         audits.table(model, voices(), np.arange(195) / 10, SPEAKER)
     with pytest.raises(InputError, match="trains on row 0"):
@@ -124,6 +127,7 @@ def test_training_rows_in_the_table_say_which_patients_are_known(tmp_path: Path)
     ("table", "chosen", "words"),
     [
         (lesions(4, 3).assign(subject="a"), {}, "patient subject --group"),
+        (lesions(4, 3).drop(columns="y_pred"), {}, "'prediction' --prediction diagnosis"),
         (lesions(4, 3).assign(subject="a"), {"group": "case"}, "--group 'case' subject"),
         (lesions(4, 3).drop(columns="patient"), {}, "'group' patient --group image"),
         (
@@ -141,6 +145,16 @@ def test_what_is_not_clear_is_asked_for_by_the_words_of_the_table(
     table.to_csv(tmp_path / "table.csv", index=False)
     message = refusal(tmp_path / "table.csv", lambda path: audits.read(path, columns=chosen))
     assert all(word in message for word in words.split())
+
+
+def test_a_score_of_class_1_gives_answers_and_a_ranking(tmp_path: Path) -> None:
+    table = lesions(20, 2).drop(columns="y_pred")
+    table["y_true"] = (table.pop("diagnosis") == "malignant").astype(int)
+    result = audited(table.assign(y_score=0.2 + 0.2 * table.y_true), tmp_path)
+    scores = result.scores.set_index("metric").value
+    assert scores[["balanced accuracy", "area under the ROC curve"]].tolist() == [0.5, 1]
+    (tmp_path / "table.csv").write_text("patient,label,score\na,ill,0.2\nb,well,0.4\n", "utf-8")
+    assert "score" in refusal(tmp_path / "table.csv", audits.read)
 
 
 def test_a_chosen_column_is_read_and_each_row_may_be_a_unit(tmp_path: Path) -> None:

@@ -56,8 +56,7 @@ def check(path: Path) -> None:
     clips = pd.read_csv(COMMITTED, dtype=str).query("task == @path.stem")
     if len(table.merge(clips, on=["clip", "infant", "truth"])) < len(table):
         raise InputError(f"{path}: clip, infant and truth must be those of the task {path.stem}.")
-    allowed = {"clip", "infant", "truth", "predicted", "repeat", "fold", "split", "model", "device"}
-    others = sorted(x for x in table if x not in allowed and not x.startswith("p_"))
+    others = table.attrs["unused"]
     if others or table.model.nunique() > 1:
         raise InputError(f"{path}: {others or 'several models'}; give one model's answers only.")
     methods = pd.read_csv(DATA / "methods.csv").dropna()

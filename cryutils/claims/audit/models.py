@@ -46,6 +46,8 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFra
     {'leak_free': 24, 'random': 24}
     """
     truth, whose = np.asarray(y).astype(str), np.asarray(groups).astype(str)
+    if whose.ndim != 1:
+        raise InputError("groups: give one for each row, such as its patient.")
     rows = X if hasattr(X, "iloc") or hasattr(X, "shape") else np.asarray(X)
     if not rows.shape[0] == len(truth) == len(whose):
         raise InputError(
@@ -70,7 +72,7 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFra
             notes.append(f"{what} from a model trained on the same {group}. StratifiedGroupKFold does.")
         parts.append(answered)
     result = pd.concat(parts, ignore_index=True).assign(model=_title(model), device="")
-    read = f"A scikit-learn model: {_title(model)}; groups: {group}."
+    read = f"Models of scikit-learn; group: {group}."  # the same for each model, so that concat keeps it
     result.attrs = {"notes": notes, "words": {"clip": "row", "infant": group}, "read": read}
     return result
 

@@ -10,19 +10,20 @@ from cryutils.errors import InputError, printable
 
 ROLES = {  # our name of a column, and the words for it; ours is preferred
     "clip": "clip, unit, recording, sample, image, file, filename, path, scan, slide, utterance, record,"
-    " segment, window, example, instance, item, row, id",
+    " segment, window, lesion, nodule, eye, patch, tile, trial, visit, example, instance, item, row, id",
     "infant": "infant, group, patient, subject, speaker, participant, donor, person, baby, child, animal,"
     " individual, volunteer, user, singer, writer, author, owner, client, case",
     "truth": "truth, label, target, y true, true label, true class, true, actual, ground truth, class,"
-    " diagnosis, reference, gold, y",
-    "prediction": "prediction, predicted, y pred, pred, predicted label, predicted class, y hat, answer,"
-    " output",
+    " diagnosis, histology, outcome, reference, gold, y",
+    "prediction": "prediction, predicted, y pred, pred, predicted label, predicted class,"
+    " predicted diagnosis, y hat, answer, output",
     "fold": "fold, cv fold, test fold, outer fold, kfold",
     "repeat": "repeat, repetition, seed, run",
     "split": "split, subset",
     "model": "model, classifier, algorithm, method, system",
     "device": "device, site, hospital, center, centre, clinic, scanner, recorder, microphone, phone, camera,"
     " machine, manufacturer, vendor, lab, batch, room",
+    "score": "score, y score, prob, y prob, proba, y proba, probability, risk",
 }
 WORDS = {name: [part.strip() for part in words.split(",")] for name, words in ROLES.items()}
 _KNOWN = {word for words in WORDS.values() for word in words}
@@ -75,11 +76,12 @@ def columns(path: Path, names: Iterable[str], chosen: Mapping[str, str]) -> dict
         found |= dict.fromkeys([ours], *fits) if fits else {}
     if "infant" not in found and "device" in found and "device" not in chosen:
         found["infant"] = found.pop("device")
-    for ours in ("infant", "truth"):
+    for ours in ("truth", "infant"):
         if ours not in found:
-            option, words = OPTIONS[ours], ", ".join(WORDS[ours][:5])
-            what = f"{path}: no column {option!r} (also: {words} ...)"
-            raise InputError(f"{what}; name it with --{option} COLUMN. It has {', '.join(nouns)}.")
+            what = f"{path}: no column {OPTIONS[ours]!r}, such as {', '.join(WORDS[ours][2:6])}"
+            remedy = f"name it with --{OPTIONS[ours]} COLUMN"
+            remedy += "" if ours == "truth" else " (the column of the rows, if each is of another one)"
+            raise InputError(f"{what}; {remedy}. It has {', '.join(nouns)}.")
     return found
 
 

@@ -30,12 +30,12 @@ def read(
 
     There is one row for each unit, such as a clip or an image (and repeat, model and split, if there
     are several). The result has our names of the columns in `names.ROLES`: clip for the unit and
-    infant for what units share, such as a patient. `attrs["words"]` has the table's own words, and
-    `attrs["read"]` says what was understood. Needed: infant, truth, and prediction or p_<class> for
-    each class. Optional: clip (else each row is a unit), fold, repeat, model, device, and split,
+    infant for what units share, such as a patient. Needed: infant, truth, and prediction or p_<class>
+    for each class. Optional: clip (else each row is a unit), fold, repeat, model, device, and split,
     which is "random" or "leak_free", or names training and test rows. Names of classes, devices,
     repeats and folds are the same if they differ only by case, spaces, underscores or Unicode form,
-    or as 1, 1.0 and true.
+    or as 1, 1.0 and true. `attrs` also has the table's own `words`, what was understood (`read`), and
+    the `unused` columns.
 
     train_groups: a table with a column of the training groups; `trained` in the result marks their
     units. distinct_groups: whether groups' names may differ only in these ways. columns: the
@@ -44,59 +44,88 @@ def read(
     rows that contradict each other, and names of groups that differ only in these ways.
     """
     raw = _cells(path, ())
-    found = names.columns(path, [str(name) for name in raw if str(name)[:2] != "p_"], columns or {})
-    chances = [str(name) for name in raw if str(name)[:2] == "p_"]
+    headings = [str(name) for name in raw]
+    chances = [name for name in headings if name[:2] == "p_"]
+    found = names.columns(path, [name for name in headings if name not in chances], columns or {})
     table = pd.DataFrame({**{ours: raw[name] for ours, name in found.items()}, **raw[chances]})
     words = names.nouns(found)
+    table = _with_score(path, table, found)
+    if not any(name == "prediction" or str(name)[:2] == "p_" for name in table):
+        what = "no column 'prediction', such as y_pred, and no probabilities, such as p_<class>"
+        raise InputError(f"{path}: {what}; name it with --prediction COLUMN. It has {', '.join(headings)}.")
+    for name, default in _OPTIONAL.items():
+        if name not in table or not table[name].any():
+            table[name] = default
+    refuse(path, table.infant.rename(found["infant"]), table.infant == "", "nothing is given")
+    table, seen = _test_rows(table)
+    if "clip" not in table:
+        table["clip"] = table.index.astype(str)
+        if len(table[["model", "split", "repeat"]].drop_duplicates()) > 1:
+            what = "no column 'unit', which shows what repeats, models or splits have answered"
+            raise InputError(f"{path}: {what}; name it with --unit COLUMN. It has {', '.join(headings)}.")
+    for name in ("truth", "device", "repeat", "fold"):
+        table[name] = table[name].map(first_spellings(table[name]))
+    _check(path, table, found, words["clip"], distinct_groups)
+    table["fold"] = pd.factorize(table.fold.mask(table.fold == "-1"))[0]
+    table = _with_answers(path, table, found)
+    if train_groups is not None:
+        seen = _training_groups(train_groups, found["infant"])
+    if seen is not None:
+        key = str if distinct_groups else name_key
+        trained = seen.map(key)
+        table["trained"] = table.infant.map(key).isin(trained)
+        met = f"{table.infant[table.trained].nunique()} of {trained.nunique()}"
+        what = f"{met} training {plural(words['infant'])} are in the test part"
+        table.attrs["notes"].append(f"{train_groups or path}: {what}.")
+    used = [*(name for ours, name in found.items() if ours != "score" or "p_1" in table), *chances]
+    unused = [name for name in headings if name not in used]
+    table.attrs |= {"words": words, "read": _understood(found, used, unused), "unused": unused}
+    return table
+
+
+def _check(path: Path, table: pd.DataFrame, found: Mapping[str, str], unit: str, distinct: bool) -> None:
+    """Raise InputError for a cell that is missing, or that contradicts an earlier one."""
 
     def check(name: str, wrong: "pd.Series[bool]", what: str) -> None:
         refuse(path, table[name].rename(found.get(name, name)), wrong, what)
 
-    if "clip" not in table:
-        if several := [found[name] for name in ("repeat", "model", "split") if name in found]:
-            what = f"no column 'unit', and a column {several[0]!r}, so rows may be of one {words['clip']}"
-            raise InputError(f"{path}: {what}; name the column with --unit COLUMN.")
-        table["clip"] = table.index.astype(str)
-    for name, default in _OPTIONAL.items():
-        if name not in table or not table[name].any():
-            table[name] = default
-    check("infant", table.infant == "", "nothing is given")
-    table, seen = _test_rows(table)
     for name in ("clip", "truth", "model", "repeat", "fold"):
         check(name, table[name] == "", "nothing is given")
-    for name in ("truth", "device", "repeat", "fold"):
-        table[name] = table[name].map(first_spellings(table[name]))
     names.check_classes(f"{path}: column {found['truth']}", table.truth)
-    if not distinct_groups:
+    if not distinct:
         first = table.infant.map(first_spellings(table.infant))
         wrong = first != table.infant
         what = f"an earlier row has {next(iter(first[wrong]), '')!r}; make them one name"
         check("infant", wrong, f"{what}, or give --distinct-groups")
     check("split", ~table.split.isin(["", "random", "leak_free"]), "give random or leak_free")
     wrong = table.duplicated(["model", "split", "repeat", "clip"])
-    check("clip", wrong, f"this {words['clip']} has two rows; give one, or number repeats")
+    check("clip", wrong, f"this {unit} has two rows; give one, or number repeats")
     for name in ("truth", "infant", "device"):
         wrong = table[name] != table.groupby("clip")[name].transform("first")
-        check(name, wrong, f"an earlier row of this {words['clip']} has another one")
-    table["fold"] = pd.factorize(table.fold.mask(table.fold == "-1"))[0]
-    table = _with_answers(path, table, found)
-    key = str if distinct_groups else name_key
-    if train_groups is not None:
-        training = _cells(train_groups, ())
-        fits = [str(name) for name in training if name == found["infant"]]
-        fits = fits or [str(name) for name in training if names.word(str(name)) in names.WORDS["infant"]]
-        if not fits:
-            raise InputError(f"{train_groups}: no column {found['infant']!r}.")
-        seen = training[fits[0]]
-    if seen is not None:
-        trained = seen.map(key)
-        table["trained"] = table.infant.map(key).isin(trained)
-        met = f"{table.infant[table.trained].nunique()} of {trained.nunique()}"
-        what = f"{met} training {plural(words['infant'])} are in the test part"
-        table.attrs["notes"].append(f"{train_groups or path}: {what}.")
-    others = [str(name) for name in raw if name not in (*found.values(), *chances)]
-    table.attrs |= {"words": words, "read": _understood(found, words, others)}
-    return table
+        check(name, wrong, f"an earlier row of this {unit} has another one")
+
+
+def _training_groups(path: Path, column: str) -> "pd.Series[str]":
+    """Return the groups in a table: its column of this name, or one with another word for groups."""
+    table = _cells(path, ())
+    fits = [name for name in table if names.word(str(name)) in names.WORDS["infant"]]
+    for name in [name for name in table if name == column] or fits[:1]:
+        return table[name]
+    raise InputError(f"{path}: no column {column!r}.")
+
+
+def _with_score(path: Path, table: pd.DataFrame, found: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table with the probabilities of classes 0 and 1, if it only has that of 1, as a score."""
+    if "score" not in found or any(str(name)[:2] == "p_" for name in table):
+        return table
+    if {*table.truth.map(name_key)} - {"", "0", "1"}:
+        if "prediction" in table:
+            return table
+        what = f"column {found['score']!r}: of which class? Name it p_<class>, and add the other class"
+        raise InputError(f"{path}: {what}; or give 0 and 1 as truth.")
+    score = pd.to_numeric(table.score.str.replace(",", "."), errors="coerce")
+    refuse(path, table.score.rename(found["score"]), score.isna(), "give a number")
+    return table.assign(p_0=(1 - score).astype(str), p_1=score.astype(str))
 
 
 def _test_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, "pd.Series[str] | None"]:
@@ -108,13 +137,17 @@ def _test_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, "pd.Series[str] | Non
     return table[tested].assign(split=""), table.infant[~tested]
 
 
-def _understood(found: Mapping[str, str], words: Mapping[str, str], others: Sequence[str]) -> str:
+def _understood(found: Mapping[str, str], used: Sequence[str], unused: Sequence[str]) -> str:
     """Return a line that says which column is what."""
-    told = {"clip": "unit", "infant": "group"}
-    known = [name if name == ours else f"{name} = {told.get(ours, ours)}" for ours, name in found.items()]
+    told = {"clip": "unit", "infant": "group", "score": "probability of 1"}
     rows = [] if "clip" in found else ["each row = unit"]
-    unused = f"; not used: {', '.join(others)}" if others else ""
-    return f"Columns: {', '.join([*rows, *known])}{unused}."
+    rows += [
+        name if name == ours else f"{name} = {told.get(ours, ours)}"
+        for ours, name in found.items()
+        if name in used
+    ]
+    others = f"; not used: {', '.join(unused)}" if unused else ""
+    return f"Columns: {', '.join(rows)}{others}."
 
 
 def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
@@ -134,10 +167,7 @@ def _with_answers(path: Path, table: pd.DataFrame, found: Mapping[str, str]) -> 
     chances = [str(name) for name in table if str(name)[:2] == "p_"]
     columns = sorted(name for name in chances if not is_given or name[2:] in classes)
     if not is_given and (lacking := [f"p_{key}" for key in classes if f"p_{key}" not in columns]):
-        what = f"no column 'prediction', and no probabilities in {lacking[0]!r}"
-        raise InputError(
-            f"{path}: {what}; name it with --prediction COLUMN. It has {', '.join(found.values())}."
-        )
+        raise InputError(f"{path}: no column 'prediction', and no probabilities in {lacking[0]!r}.")
     texts = table[columns].replace(",", ".", regex=True)
     numbers = texts.apply(pd.to_numeric, errors="coerce")
     blank = (texts == "").all(axis=1).groupby(table.model).transform("all") & is_given

@@ -175,9 +175,12 @@ def _devices(result: Audit) -> list[tuple[str, str]]:
     for name, about in _cells(result, result.leaks):
         model = result.scores[result.scores.metric == _MAIN].set_index(["model", "split"])
         row, own = rows[about.model, about.split], model.loc[(about.model, about.split)]
-        enough = row.value >= own.value
-        more = f"; so the table does not show that the model uses more than the {result.words['device']}"
-        found.append((name, f"{_MAIN} {_percent(row)}, the model {_percent(own)}{more if enough else ''}"))
+        text = f"{_MAIN} {_percent(row)}, the model {_percent(own)}"
+        if row.value <= row.guess:
+            text = f"no better than guessing ({_MAIN} {_percent(row)})"
+        elif row.value >= own.value:
+            text += f"; so the table does not show that the model uses more than the {result.words['device']}"
+        found.append((name, text))
     return found
 
 
