@@ -142,4 +142,9 @@ def send(page: ClientConnection, kind: str, buffer: bytes = b"", **content: Any)
 
 def noise(seconds: float = 0.25, sr: int = 48_000) -> bytes:
     """Return a block of noise as the page sends it."""
-    return np.random.default_rng(0).normal(0, 0.1, round(seconds * sr)).astype("<f4").tobytes()
+    return pcm(np.random.default_rng(0).normal(0, 0.1, round(seconds * sr)))
+
+
+def pcm(x: np.ndarray) -> bytes:
+    """Return sound in [-1, 1] as the page sends it."""
+    return (32767 * np.clip(x, -1, 1)).astype("<i2").tobytes()

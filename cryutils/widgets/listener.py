@@ -21,7 +21,7 @@ from cryutils import words
 from cryutils.errors import InputError
 from cryutils.inference.episodes import Episodes, Sums
 from cryutils.inference.readings import Reading, actions
-from cryutils.words import ANY, CALM, GAP
+from cryutils.words import ANY, CALM, GAP, QUIET
 
 if TYPE_CHECKING:
     from cryutils.widgets.monitor import Monitor
@@ -119,11 +119,13 @@ class Listener:
         cries = reading.verdict not in CALM
         state, mean = self._cries.all()[-1].answer() if cries else (reading.verdict, {})
         share = mean.get(state)
-        said = f"{'Crying' if cries else 'Listening'}: {words.answer(state, share)}"
+        said = f"Crying: {words.answer(state, share)}" if cries else "Quiet"
         return asdict(reading) | {
             "probabilities": mean,
             "words": "Crying" if cries and not self.monitor.classes else said,
-            "remark": words.remark(reading.verdict, reading.kind, reading.note),
+            "remark": ""
+            if reading.verdict == QUIET
+            else words.remark(reading.verdict, reading.kind, reading.note),
             "state": state,
             "share": share,
             "cries": cries,
@@ -182,9 +184,9 @@ def _sound(content: Mapping[str, Any], buffers: Sequence[Any]) -> tuple[npt.NDAr
     if not RATES_HZ[0] <= sr <= RATES_HZ[1]:
         low, high = RATES_HZ
         raise InputError(f"The page sent sound at {sr} Hz; only {low} to {high} Hz can be used.")
-    if len(buffers) != 1 or len(buffers[0]) % 4 or len(buffers[0]) > 4 * BLOCK_S * sr:
+    if len(buffers) != 1 or len(buffers[0]) % 2 or len(buffers[0]) > 2 * BLOCK_S * sr:
         raise InputError("The page sent a block of sound that can't be read.")
-    return np.frombuffer(buffers[0], dtype="<f4"), sr
+    return np.frombuffer(buffers[0], dtype="<i2") / np.float32(2**15), sr
 
 
 def _picture(buffers: Sequence[Any]) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 // Listens and looks, sends what it hears and sees to Python (listener.py), and shows what comes back.
 // `model` is an anywidget's in notebooks, and page.js' `Link` in the application: get, send, on.
 
-const BLOCK_S = 0.25; // sound of one message
+const BLOCK_S = 0.25; // sound of one message, as 16-bit numbers: 32 kB/s
+const RATE_HZ = 16_000; // of a microphone's sound
 const FRAME_MS = 250;
 const FRAME_WIDTH = 320; // px
 const JPEG_QUALITY = 0.8;
@@ -42,6 +43,8 @@ const WORDS = {
   InsecureContext: "Browsers open the WHAT only on this computer or over HTTPS. Open this page at an https address.",
 };
 const wordsFor = (error, what) => (WORDS[error.name] ?? `The WHAT can't be used (${error.message}).`).replaceAll("WHAT", what);
+
+const decibels = (level) => Math.round(20 * Math.log10(Math.max(level, 3e-5)));
 
 // ---------------------------------------------------------------- capture
 
@@ -88,8 +91,9 @@ function makeCapture(model) {
 
   function flush() {
     while (waiting.length && unanswered.size < UNANSWERED) {
-      const { at, block } = waiting.shift();
-      send({ type: "sound", at, sr: context.sampleRate }, block.buffer);
+      const { at, block, level } = waiting.shift();
+      const samples = Int16Array.from(block, (x) => Math.max(-32768, Math.min(32767, Math.round(32768 * x))));
+      send({ type: "sound", at, sr: context.sampleRate, level: decibels(level) }, samples.buffer);
     }
   }
 
@@ -108,7 +112,7 @@ function makeCapture(model) {
     heardAt = performance.now();
     state.level = Math.sqrt(block.reduce((sum, value) => sum + value * value, 0) / block.length);
     if (gapOpen) return; // `watch` ends it
-    waiting.push({ at, block });
+    waiting.push({ at, block, level: state.level });
     if (waiting.length * BLOCK_S > HELD_S) waiting.shift();
     flush();
   }
@@ -195,10 +199,8 @@ function makeCapture(model) {
     paint();
     let stream = null;
     try {
-      context = new AudioContext();
-      if (!context.audioWorklet) throw new DOMException("", "InsecureContext");
-      await context.audioWorklet.addModule(URL.createObjectURL(new Blob([TAP], { type: "text/javascript" })));
       const url = choice.file ? URL.createObjectURL(choice.file) : film;
+      await open(url ? {} : { sampleRate: RATE_HZ }); // what plays a file is also heard
       stream = url ? null : await ask(choice);
       if (mine !== attempt) return stream?.getTracks().forEach((track) => track.stop());
       state.stream = stream;
@@ -223,12 +225,25 @@ function makeCapture(model) {
     paint();
   }
 
+  async function open(options) {
+    context = new AudioContext(options);
+    if (!context.audioWorklet) throw new DOMException("", "InsecureContext");
+    await context.audioWorklet.addModule(URL.createObjectURL(new Blob([TAP], { type: "text/javascript" })));
+  }
+
+  async function microphone() {
+    try {
+      return context.createMediaStreamSource(state.stream);
+    } catch { // Firefox can't change a microphone's rate
+      context.close();
+      await open({});
+      return context.createMediaStreamSource(state.stream);
+    }
+  }
+
   async function connect(url, again) {
     const video = element("video", { playsinline: "", "aria-label": "What is seen" });
     state.preview = video;
-    const size = Math.round(BLOCK_S * context.sampleRate);
-    node = new AudioWorkletNode(context, "tap", { numberOfOutputs: 1, processorOptions: { size } });
-    node.port.onmessage = ({ data }) => onBlock(data);
     if (url) {
       video.src = fileUrl = url;
       video.loop = again;
@@ -237,10 +252,13 @@ function makeCapture(model) {
     } else {
       video.muted = true;
       video.srcObject = state.stream;
-      if (state.stream.getAudioTracks().length) source = context.createMediaStreamSource(state.stream);
+      if (state.stream.getAudioTracks().length) source = await microphone();
       for (const track of tracks()) for (const name of ["mute", "unmute", "ended"]) track.addEventListener(name, watch);
       if (!state.stream.getVideoTracks().length) state.preview = null;
     }
+    const size = Math.round(BLOCK_S * context.sampleRate);
+    node = new AudioWorkletNode(context, "tap", { numberOfOutputs: 1, processorOptions: { size } });
+    node.port.onmessage = ({ data }) => onBlock(data);
     source?.connect(node).connect(context.destination); // the tap itself puts out silence
     // Without a touch, after a reload, some browsers never go on.
     const late = new Promise((_, reject) => setTimeout(reject, WORDLESS_MS, new DOMException("", "Untouched")));
@@ -370,7 +388,8 @@ function makeView(model, el, capture) {
     const of = (!state.isFile && reading?.state) || "";
     if (advice.dataset.of !== of) advice.replaceChildren(...(about.advice[of] ?? []).map(link));
     advice.dataset.of = of;
-    meter.value = 20 * Math.log10(Math.max(state.level, 1e-3));
+    meter.value = decibels(state.level);
+    root.dataset.phase = state.phase;
     const shown = state.preview?.videoWidth ? state.preview : null;
     if (shown !== preview.firstChild) preview.replaceChildren(...(shown ? [shown] : []));
     paintBars(state.isFile ? null : reading, theme.dark);

@@ -47,7 +47,7 @@ Pixels = npt.NDArray[np.uint8]
 Event = tuple[float, bool, tuple[Any, ...]]  # time in s, whether it is sound, arguments of `push_*`
 
 JITTER_S = 0.1  # a block whose time is at most this far from the newest sound's end is appended
-DEAD_DB = -78.0  # re full scale; the noise of a microphone in a quiet room is louder
+DEAD_DB = -81.0  # re full scale, at 16 kHz; the noise of a microphone in a quiet room is louder
 DEAD_S = 2.0  # a microphone that gives no sound for so long is dead
 KEPT_S = 15.0  # of sound; what is older than this is not judged
 PATIENCE_S = 0.75  # how long a reading waits for its sound

@@ -19,7 +19,7 @@ import pytest
 from clock import until
 from postgres import Server, programs
 from refusals import Command, mistake
-from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, send, served
+from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, pcm, send, served
 from sizes import large
 from trained_run import Trained
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -253,7 +253,7 @@ def test_without_models_of_real_infants_no_reason_is_named(tmp_path: Path, train
             about = json.loads(page.recv(HANG_S))["about"]
             assert (about["states"], about["camera"]) == ({}, False)
             ask(page, "start", file=False)
-            blocks = [cry[k : k + 4000].tobytes() for k in range(0, len(cry), 4000)]
+            blocks = [pcm(cry[k : k + 4000]) for k in range(0, len(cry), 4000)]
             answers = [ask(page, "sound", x, at=k / 4, sr=16_000) for k, x in enumerate(blocks, 1)]
             readings = [reading for answer in answers for reading in answer["readings"]]
             assert {reading["words"] for reading in readings[2:]} == {"Crying"}

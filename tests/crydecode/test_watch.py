@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from clock import until
-from served import HANG_S, PASSWORD, Served, Visitor, ask, send
+from served import HANG_S, PASSWORD, Served, Visitor, ask, pcm, send
 from trained_run import Trained
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
@@ -35,7 +35,7 @@ def watch(visitor: Visitor, infant: int, delay_s: int = 0) -> ClientConnection:
 def play(page: ClientConnection, sound: np.ndarray) -> None:
     """Send sound as a page does, from 0 s on, faster than it would be heard."""
     for k in range(0, len(sound) - SR // 4, SR // 4):
-        ask(page, "sound", sound[k : k + SR // 4].tobytes(), at=k / SR + 0.25, sr=SR, level=-20)
+        ask(page, "sound", pcm(sound[k : k + SR // 4]), at=k / SR + 0.25, sr=SR, level=-20)
 
 
 def test_a_cry_on_one_device_rings_on_the_others_until_somebody_comes(

@@ -71,14 +71,14 @@ class Page:
         self.send("gap", at=at)
 
 
-SOUND = np.linspace(-1, 1, 4000, dtype="<f4")
+SOUND = np.linspace(-32768, 32767, 4000, dtype="<i2")
 
 
 def test_sound_arrives_as_the_page_heard_it_by_its_own_clock() -> None:
     page = Page()
     page.hear(7, 8)
     samples, sr, _ = page.ear.pushed[0]
-    np.testing.assert_array_equal(samples, SOUND)
+    np.testing.assert_array_equal(samples, SOUND / 32768)
     assert sr == 8000
     assert [pushed[2] for pushed in page.ear.pushed] == [999.5, 1000.5], "first samples"
     assert [answer["number"] for answer in page.answers] == [0, 1, 2]
