@@ -22,7 +22,8 @@ from starlette.websockets import WebSocketClose
 from crydecode.asking import ask
 
 # What needs neither a login nor the store.
-STATIC = tuple(f"/static/{name}" for name in ("live.css", "live.js", "page.js", "site.css"))
+FILES = "live.css live.js night.css night.js night.svg night.webmanifest page.js site.css worker.js"
+STATIC = tuple(f"/static/{name}" for name in FILES.split())
 PUBLIC = ("/login", *STATIC)
 COOKIE_S = 365 * 86400  # of a cookie; a login's end is in the store
 HASHES, HASHED_S = asyncio.Semaphore(2), 600.0  # a hash takes 64 MiB, and many may be asked for at once

@@ -35,6 +35,7 @@ const link = {
   },
   hear(message) {
     if (message.type === "refused") return over(message.why);
+    if (message.others) others(message.others);
     if (message.type !== "about") return this.tell(message);
     lost.hidden = true;
     if (this.about) return this.tell({ type: "reopened" });
@@ -72,6 +73,12 @@ const link = {
   },
 };
 let heard = "off";
+
+function others(users) {
+  const words = users.length ? `${users.join(" and ")} also listens on another device.` : "";
+  const line = document.getElementById("others");
+  if (line.textContent !== words) line.textContent = words; // else it would be read out again
+}
 
 function say(words) {
   lost.firstChild.textContent = words;

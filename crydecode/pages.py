@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from starlette.templating import Jinja2Templates
 from starlette.websockets import WebSocket
 
 from crydecode import diary, phone
+from crydecode.alarm import AGAIN_S, DELAY_S
 from crydecode.asking import ask
 from crydecode.diary import CRY, MISSED, NOTES
 from crydecode.login import STATIC, form, log_in, log_out, own_path, set_cookie, token
@@ -33,6 +34,8 @@ from cryutils.words import NO_CRY, UNSURE
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
 EXPORTS, EXPORT_S = asyncio.Semaphore(2), 600.0
+KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+KINDS["webmanifest"] = "application/manifest+json"
 RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and on the first one
 AGO_S = {"just now": 0.0, "10 minutes ago": 600.0, "half an hour ago": 1800.0, "an hour ago": 3600.0}
 # Reasons that a caregiver can choose; the models' own states are among them.
@@ -91,7 +94,7 @@ def of_infant(show: Callable[..., Awaitable[Response]]) -> Callable[[Request], A
 
 async def first(request: Request) -> Response:
     """Lead to the page that caregivers use most, of the baby that the address names."""
-    return RedirectResponse(f"/live?{request.url.query}".rstrip("?"), 303)
+    return RedirectResponse(f"/night?{request.url.query}".rstrip("?"), 303)
 
 
 async def start(request: Request, logs: list[Log], log: Log) -> Response:
@@ -99,6 +102,21 @@ async def start(request: Request, logs: list[Log], log: Log) -> Response:
     lines = await ask(log.lines, time.time() - DAY_S)
     last = next((line for line in reversed(lines) if line.what in (CRY, MISSED)), None)
     return page(request, "start.html", logs=logs, log=log, last=last)
+
+
+async def night(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show what another device hears, and ring."""
+    lines = await ask(log.lines, time.time() - DAY_S)
+    at = {line.what: line.start for line in lines if line.what in NOTES}
+    sleeps = at.get("asleep", 0.0) > at.get("awake", 0.0)
+    since = at.get("asleep" if sleeps else "awake")
+    last = [f"{'asleep' if sleeps else 'awake'} since {datetime.fromtimestamp(since):%H:%M}"] if since else []
+    ago_s = time.time() - at.get("fed", 0.0)
+    ago = "just now" if ago_s < 60 else f"{words.spent(max(ago_s, 120))} ago"
+    last += [f"last fed {ago}"] if "fed" in at else []
+    said = " · ".join(last[::-1])
+    shown = partial(page, request, "night.html", logs=logs, log=log, delay=DELAY_S, again=AGAIN_S)
+    return shown(sleeps=sleeps, last=said[:1].upper() + said[1:])
 
 
 async def more(request: Request, logs: list[Log], log: Log) -> Response:
@@ -177,9 +195,9 @@ async def export(request: Request, logs: list[Log], log: Log) -> Response:
 async def static(request: Request) -> Response:
     """Send a script or style of the pages."""
     name = request.url.path.rpartition("/")[2]
-    kind = "css" if name.endswith(".css") else "javascript"
     text = asset(name) if name.startswith("live") else (HERE / name).read_text("utf-8")
-    return Response(text, media_type=f"text/{kind}")
+    scope = {"Service-Worker-Allowed": "/"} if name == "worker.js" else None
+    return Response(text, headers=scope, media_type=KINDS[name.rpartition(".")[2]])
 
 
 async def film(request: Request) -> Response:
@@ -194,6 +212,7 @@ ROUTES = [
     Route("/login", log_in, methods=["GET", "POST"]),
     Route("/logout", log_out, methods=["POST"]),
     Route("/", first),
+    Route("/night", of_infant(night)),
     Route("/about", of_infant(start)),
     Route("/more", of_infant(more)),
     Route("/live", of_infant(live)),

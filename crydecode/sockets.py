@@ -27,7 +27,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from crydecode.asking import ask
 from crydecode.login import is_own
 from crydecode.store import Log, Store
-from crydecode.watch import AGAINS_S, DELAYS_S, Device, Room, Watch, tell
+from crydecode.watch import AGAINS_S, DELAYS_S, Room, Watch, tell
 from crydecode.writer import Writer
 from cryutils.errors import InputError
 from cryutils.widgets.listener import Listener
@@ -166,10 +166,10 @@ class Sockets:
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._threads, listener.receive, content, buffers)
         if listener.listening and not listener.from_file:
-            room.hear(page, Device(page.user, page.ticket), answer, content.get("level"))
+            room.hear(page, answer, content.get("level"))
         else:
             room.leave(page, f"{page.user} stopped it", at_once=True)
-        others = [device.user for other, device in room.devices.items() if other is not page]
+        others = [device.user for device in room.devices if device is not page]
         await page.socket.send_json(answer | {"others": others})
         if answer["over"]:  # the infant was removed
             raise InputError(answer["over"])

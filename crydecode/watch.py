@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket
@@ -29,13 +29,11 @@ HUSH_S = 600.0  # without a ring, after a tap on "Ring off"
 PAUSE_S = 20.0  # of quiet in an episode, after which the page says "Quiet"
 HISTORY_S = 6 * 3600.0  # of readings that are looked up after a start of the server
 KEPT = 1800  # readings that a new page's alarm begins with: 15 minutes
-LEAST_DB = -90
-TRACE = 40  # levels, of a quarter of a second each
+TRACE, LEAST_DB = 40, -90  # levels of a quarter of a second each, and the lowest
 DELAYS_S, AGAINS_S = (0.0, 600.0), (60.0, 3600.0)  # what a page may ask of its alarm
 
 
-@dataclass(frozen=True)
-class Device:
+class Device(Protocol):
     """A page that listens."""
 
     user: str
@@ -51,22 +49,19 @@ class Watcher:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     rings_until: float = 0.0
 
-    def add(self, at: float, crying: bool | None, age_s: float) -> None:
-        """Add a reading that is `age_s` old to the page's alarm."""
+    def add(self, at: float, crying: bool | None, age_s: float, answered: bool) -> None:
+        """Add a reading that is `age_s` old to the page's alarm. answered: somebody came in this episode."""
         if event := self.alarm.add(at, crying):
-            rings_s = -math.inf if event.what is Change.QUIET else RING_S - age_s
-            self.rings_until = time.monotonic() + rings_s
+            is_over = event.what is Change.QUIET or (event.what is Change.CRYING and answered)
+            self.rings_until = 0.0 if is_over else time.monotonic() + RING_S - age_s
             self.changed.set()
 
 
 class Room:
-    """What is known of one infant. devices: those that listen now, by their pages.
-
-    newest: the time of the newest reading, in s since 1970.
-    """
+    """What is known of one infant. newest: the time of the newest reading, in s since 1970."""
 
     def __init__(self, log: Log) -> None:
-        self.log, self.devices, self.watchers = log, dict[object, Device](), set[Watcher]()
+        self.log, self.devices, self.watchers = log, list[Device](), set[Watcher]()
         self.newest = -math.inf
         self._episode = Alarm(delay_s=0.0)
         self._readings: deque[tuple[float, bool | None]] = deque(maxlen=KEPT)
@@ -89,21 +84,22 @@ class Room:
         cries = self._episode.since is not None and self._heard - self._cried < PAUSE_S
         return "crying" if cries else "quiet"
 
-    def hear(self, page: object, device: Device, answer: Mapping[str, Any], level: object) -> None:
-        """Add what a listening page was just answered. level: of its sound, in dB re full scale."""
-        if page not in self.devices:
-            self.devices[page] = device
+    def hear(self, device: Device, answer: Mapping[str, Any], level: object) -> None:
+        """Add what a device was just answered. level: of its sound, in dB re full scale."""
+        if device not in self.devices:
+            self.devices.append(device)
             self._tell()
-        if isinstance(level, int | float) and page is next(iter(self.devices)):
+        if isinstance(level, int | float) and device is self.devices[0]:
             self._levels.append(round(level) if LEAST_DB <= level <= 0 else LEAST_DB)
         for reading in answer["readings"]:
             self.add(reading["time"], reading["verdict"], reading["note"])
 
-    def leave(self, page: object, why: str, *, at_once: bool = False) -> None:
-        """Note that a page listens no longer, and why. at_once: it will not come back by itself."""
-        if self.devices.pop(page, None) and not self.devices:
+    def leave(self, device: Device, why: str, *, at_once: bool = False) -> None:
+        """Note that a device listens no longer, and why. at_once: it will not come back by itself."""
+        if device in self.devices:
+            self.devices.remove(device)
             self._why = why
-            self._heard_at -= LOST_S if at_once else 0.0
+            self._heard_at -= LOST_S if at_once and not self.devices else 0.0
             self._tell()
 
     def add(self, at: float, verdict: str, note: str = "", age_s: float = 0.0) -> None:
@@ -121,7 +117,7 @@ class Room:
         event = self._episode.add(at, crying)
         self._answered -= {"crying"} if event and event.what is Change.QUIET else set()
         for watcher in self.watchers:
-            watcher.add(at, crying, age_s)
+            watcher.add(at, crying, age_s, "crying" in self._answered)
         if self.kind != before:
             self._answered -= {"lost"}
             self._tell()
@@ -130,7 +126,7 @@ class Room:
         """Return a new page that watches. Its alarm knows the last minutes, as before a lost connection."""
         watcher = Watcher(ticket, Alarm(delay_s=delay_s, again_s=again_s))
         for at, crying in self._readings:
-            watcher.add(at, crying, time.time() - at)
+            watcher.add(at, crying, time.time() - at, "crying" in self._answered)
         self.watchers.add(watcher)
         return watcher
 
@@ -139,30 +135,31 @@ class Room:
         if order in ("hush", "ring"):
             self._hushed_by = user
             self._hushed_until = time.monotonic() + (HUSH_S if order == "hush" else 0.0)
-        is_of_cry = order == "coming" and self._episode.since is not None
+        is_new = order == "coming" and self._episode.since is not None and "crying" not in self._answered
         if order == "coming":
-            self._answered |= {self.kind, *(["crying"] if is_of_cry else [])}
+            self._answered |= {self.kind, *(["crying"] if is_new else [])}
+            for watcher in self.watchers:
+                watcher.rings_until = 0.0
         self._tell()
-        if is_of_cry:
+        if is_new:
             with suppress(HTTPException, InputError):  # the ring has stopped in any case
                 await ask(self.log.say, "coming", time.time(), time.time())
 
     def state(self, watcher: Watcher) -> dict[str, Any]:
         """Return what a watching page has to know now, as JSON types; lengths of time are in s."""
-        kind, now = self.kind, time.monotonic()
+        kind, now, has_heard = self.kind, time.monotonic(), math.isfinite(self._heard)
         began = {"crying": self._episode.since, "lost": self._heard}.get(kind, max(self._began, self._cried))
-        has_heard = math.isfinite(self._heard)
         hushed_s = max(0.0, self._hushed_until - now)
         return {
             "kind": kind,
             "for_s": time.time() - (began or 0.0) if has_heard else None,
             "age_s": self.silent_s if has_heard else None,
             "why": self._why,
-            "rings": not hushed_s and "crying" not in self._answered and now < watcher.rings_until,
+            "rings": not hushed_s and now < watcher.rings_until,
             "answered": "lost" in self._answered,
             "hushed_s": hushed_s,
             "hushed_by": self._hushed_by,
-            "devices": [[each.user, each.ticket == watcher.ticket] for each in self.devices.values()],
+            "devices": [[each.user, each.ticket == watcher.ticket] for each in self.devices],
             "levels": list(self._levels),
         }
 
@@ -172,7 +169,7 @@ class Room:
 
 
 class Watch:
-    """The rooms of a server's infants."""
+    """The rooms of the infants in a store."""
 
     def __init__(self, store: Store) -> None:
         self._store, self._rooms = store, dict[int, Room]()
@@ -180,10 +177,10 @@ class Watch:
     async def room(self, infant: str) -> Room:
         """Return the room of the infant with this number. Raises InputError for another."""
         log = await ask(self._store.infant, infant)
-        if log.id not in self._rooms:
-            self._rooms[log.id] = Room(log)
-            await _catch_up(self._rooms[log.id])
-        return self._rooms[log.id]
+        if (room := self._rooms.get(log.id)) is None:
+            room = self._rooms[log.id] = Room(log)
+            await _catch_up(room)
+        return room
 
     async def look(self) -> None:
         """Look into the store for what other programs hear, as long as somebody watches, forever."""
@@ -195,6 +192,7 @@ class Watch:
 
 async def _catch_up(room: Room) -> None:
     """Add the readings in the store that the room does not know."""
+    room.newest = min(room.newest, time.time())  # the clock may have been set back
     readings: Sequence[tuple[float, str, str]] = ()
     with suppress(HTTPException, InputError):  # the store can't be reached: later
         readings = await ask(room.log.heard, max(room.newest, time.time() - HISTORY_S))

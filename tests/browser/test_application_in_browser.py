@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 import pytest
 from clock import until
-from frontends import BEYOND, DEVICES, HANG_S, PHONE, free_port, launch, wait_for, watched
-from playwright.sync_api import Page, Playwright, expect
+from frontends import BEYOND, DEVICES, HANG_S, PHONE, fits, free_port, launch, wait_for, watched
+from playwright.sync_api import Browser, Page, Playwright, expect
 from processes import end
 from served import PASSWORD, Served, served
 from sizes import large
@@ -155,7 +155,7 @@ def test_over_https_a_page_may_use_devices(phone: Page, certificates: Path, site
     assert cookie["secure"] and cookie["httpOnly"]
 
 
-@pytest.mark.parametrize("path", ["/login", "/live", "/diary", "/babies", "/more", "/about"])
+@pytest.mark.parametrize("path", ["/login", "/night", "/live", "/diary", "/babies", "/more", "/about"])
 def test_a_page_fits_a_phone_and_is_dark_at_night(path: str, phone: Page, site: Served) -> None:
     faults = watched(phone)
     phone.goto(site.url + path)
@@ -196,6 +196,7 @@ def test_a_page_says_what_is_gone(playwright: Playwright, tmp_path: Path, traine
         assert [line.what for line in mia.lines()].count("fed") == 1 and not tom.lines()
 
         page.evaluate(RINGS)
+        page.get_by_label("Ring here as well").check()
         other.get_by_role("link", name="More").click()
         other.get_by_role("button", name="Log out").click()
         other.get_by_role("button", name="Log in").wait_for()
@@ -273,6 +274,65 @@ def test_a_cry_reaches_the_log(playwright: Playwright, trained: Trained, tmp_pat
         assert faults == []
 
 
+def entered(browser: Browser, server: Served, name: str) -> Page:
+    """A telephone on which somebody is logged in."""
+    context = browser.new_context(viewport=PHONE, has_touch=True)
+    ticket = server.store.logins.begin(name)
+    context.add_cookies([{"name": f"login-{urlsplit(server.url).port}", "value": ticket, "url": server.url}])
+    return context.new_page()
+
+
+def test_a_cry_at_one_phone_rings_at_another(
+    playwright: Playwright, trained: Trained, tmp_path: Path
+) -> None:
+    cry = np.tile(audio.read(trained.corpus[-1].path, sr=SR), 4)
+    (tmp_path / "sound.wav").write_bytes(audio.wav_bytes(cry, SR))
+    browser = launch(playwright, *DEVICES, f"--use-file-for-fake-audio-capture={tmp_path / 'sound.wav'}")
+    with served(tmp_path, CRYUTILS_OUTPUTS_DIR=str(tmp_path / "none")) as home:
+        for name in ("ann", "ben"):
+            home.store.users.add(name, PASSWORD)
+        home.store.add_infant("Mia")
+        nursery, mother, father = (entered(browser, home, name) for name in ("ann", "ann", "ben"))
+        faults, home_page = watched(mother), mother.locator("#night")
+        nursery.goto(home.url + "/live")
+        for parent in (mother, father):
+            watched(parent)
+            parent.goto(home.url)
+            parent.locator("summary").click()
+            parent.get_by_label("Ring after").select_option("the first cry")
+            parent.get_by_role("button", name="Switch the ring on").click()
+            parent.evaluate(RINGS)
+            expect(parent.get_by_role("button", name="I'm coming")).to_be_hidden()
+        assert mother.evaluate("navigator.serviceWorker.ready.then(worker => worker.scope)") == f"{home.url}/"
+        fits(mother, [360, 1280])
+
+        nursery.get_by_role("button", name="Start listening").click()
+        for parent in (mother, father):
+            expect(parent.locator("#night[data-kind=crying]")).to_contain_text("Crying · 0:")
+            expect(parent.get_by_role("button", name="I'm coming")).to_be_visible()
+            assert parent.evaluate("window.rings") > 0
+        fits(mother, [360, 1280])
+        father.get_by_role("button", name="I'm coming").click()
+        for parent in (mother, father):
+            expect(parent.get_by_role("button", name="I'm coming")).to_be_hidden()
+        mother.get_by_role("button", name="Fed").click()
+        expect(mother.get_by_text("Last fed just now")).to_be_visible()
+
+        nursery.close()
+        for parent in (mother, father):
+            expect(parent.locator("#night[data-kind=lost]")).to_contain_text("Not listening since")
+            expect(parent.get_by_role("button", name="I'm coming")).to_be_visible()
+        fits(mother, [360, 1280])
+        mother.get_by_role("button", name="I'm coming").click()
+        expect(father.get_by_role("button", name="I'm coming")).to_be_hidden()
+        expect(home_page).to_contain_text("the connection is lost")
+        assert faults == []
+    expect(home_page).to_contain_text("No connection")
+    mother.reload()
+    expect(mother.get_by_role("heading", name="No connection")).to_be_visible()
+    browser.close()
+
+
 @large
 def test_a_demonstration_leaves_nothing(playwright: Playwright, tmp_path: Path) -> None:
     for name in ("cache", "data", "temporary"):
@@ -291,7 +351,7 @@ def test_a_demonstration_leaves_nothing(playwright: Playwright, tmp_path: Path) 
         expect(page.get_by_role("note")).to_contain_text("Demonstration.")
         page.goto(server.url + "/live")
         page.get_by_role("button", name="Start listening").click()
-        expect(answer).to_have_text("Listening: no crying")
+        expect(answer).to_have_text("Quiet")
         expect(answer).to_have_text(re.compile("(discomfort|hungry|pain|tired), \\d+ %$"))
         expect(page.locator(".live-preview video")).to_be_visible()
         page.get_by_role("button", name="Stop").click()
