@@ -121,14 +121,17 @@ def with_quiz(notebook: dict, name: str) -> dict:
 
 
 def without_kernel(notebook: dict) -> dict:
-    """Let the sliders of lesson 1 show computed scores, and say that others need a kernel."""
+    """Let the sliders of lesson 1 show computed scores, and say that other widgets need a kernel."""
+    missing = {"Knobs(": "sliders above this picture appear", "CryPlayer(": "player with all clips appears"}
     for cell in notebook["cells"]:
         outputs = cell.get("outputs", [])
         if "knobs(scored," in "".join(cell["source"]):
             html = FRONT_PAGE["sliders_alone"]()
             outputs[:] = [nbformat.v4.new_output("display_data", {"text/html": html})]
-        elif any("Knobs(" in "".join(o.get("data", {}).get("text/plain", "")) for o in outputs):
-            note = "<p><em>The sliders above this picture appear where the notebook runs.</em></p>"
+            continue
+        shown = "".join("".join(output.get("data", {}).get("text/plain", "")) for output in outputs)
+        for words in (words for name, words in missing.items() if name in shown):
+            note = f"<p><em>The {words} where the notebook runs.</em></p>"
             outputs.append(nbformat.v4.new_output("display_data", {"text/html": note}))
     return notebook
 
