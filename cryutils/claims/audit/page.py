@@ -42,9 +42,8 @@ def page(result: Audit, table: pd.DataFrame, *, title: str) -> str:
     figures = {
         f"Scores in percent, with {bars}. A grey line is what answers without skill reach.": _scores(result),
         f"Answers to each class, in percent of its {units}.{of}": _confusions(part),
-        f"The number of {units} of each {group}, and the share of right answers.{of}": _groups(
-            part, cell, units
-        ),
+        f"The number of {units} of each {group}, and the share of right answers; larger"
+        f" dots are several {plural(group)}.{of}": _groups(part, cell, units),
     }
     shown = "".join(
         f"<figure>{svg}<figcaption>{escape(text)}</figcaption></figure>" for text, svg in figures.items()
@@ -113,11 +112,13 @@ def _confusions(part: pd.DataFrame) -> str:
 def _groups(part: pd.DataFrame, cell: "pd.Series[float]", units: str) -> str:
     right = (part.predicted == part.truth).groupby(part.infant).mean() * 100
     sizes = part.groupby("infant")["clip"].nunique()
+    points = pd.DataFrame({"x": sizes, "y": right}).value_counts().reset_index()
     figure, axes = _empty(8, 3.6)
-    axes.scatter(sizes, right, color=_GROUPS, alpha=0.5)
+    axes.scatter(points.x, points.y, s=30 * np.sqrt(points["count"]), color=_GROUPS, alpha=0.6)
     if cell.without in right:
-        axes.annotate(
-            str(cell.without), (sizes[cell.without], right[cell.without]), (6, 0), textcoords="offset points"
-        )
+        place = (sizes[cell.without], right[cell.without])
+        axes.annotate(f"{cell.without:.16}", place, (6, 6), textcoords="offset points")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlim(0, 1.15 * sizes.max())
     axes.set(xlabel=units, ylabel="right answers in %", ylim=(-4, 104))
     return _svg(figure, "Right answers and size of each group")
