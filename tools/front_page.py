@@ -1,4 +1,4 @@
-"""Write the site's first page, the scores that its sliders show, and the page that checks a table.
+"""Write the site's first page, the scores of its sliders, and two pages: check a table, test a translator.
 
     python tools/front_page.py            write docs/front/sliders.json again (four minutes a seed)
 
@@ -32,6 +32,7 @@ from tqdm import tqdm
 import cryutils
 from cryutils import audio, claims, evaluation
 from cryutils.audio.files import wav_bytes
+from cryutils.claims import translator
 from cryutils.claims.tables import in_percent
 from cryutils.datasets import corvin
 from cryutils.datasets.corpus import Corpus
@@ -45,6 +46,7 @@ STEPS, SEEDS = 10, 3
 SPLITS = {"split_clips": 44, "split_babies": 42}  # number of test clips in lesson 1
 DIGITS = string.digits + string.ascii_letters  # a number of right answers is one of them
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+INFANTS = 160  # at most, in a test of a translator
 MEGABYTES = 36  # of Python and its packages for a check, compressed; a test adds them up
 BABIES = ("infant-001", "infant-002", "infant-007")  # their pitch differs
 # Three installations with two clear cries each for the same reason, two of the babies of lesson 1 among them.
@@ -278,8 +280,40 @@ def write_check(folder: Path) -> None:
     (folder / "check.html").write_text(page, encoding="utf-8")
 
 
+def donateacry_files() -> dict[str, list[str]]:
+    """Return the names of DonateACry's recordings by label, without those that are no cries."""
+    registry = pd.read_csv(ROOT / "data" / "registry.csv").file
+    names = registry[registry.str.startswith("donateacry/")].str.removeprefix("donateacry/")
+    names = names[~names.isin(pd.read_csv(ROOT / "data" / "exclusions.csv").file)]
+    parts = names.str.split("/", expand=True)
+    return {str(label): [*files] for label, files in parts[1].groupby(parts[0])}
+
+
+def write_translator(folder: Path) -> None:
+    """Write the page that tests an application, with its silence and noise, into `folder`, the site."""
+    place, sr = folder / "front", 8000
+    place.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0).normal(0, 0.05, 6 * sr).astype(np.float32)
+    for name, sound in (("silence", 0 * noise), ("noise", noise)):
+        (place / f"{name}.wav").write_bytes(wav_bytes(sound, sr))
+    low = [np.rint(1e4 * translator.bounds(n)[:, 0]).astype(int).tolist() for n in range(2, INFANTS + 1)]
+    data = {
+        "address": DONATEACRY,
+        "files": donateacry_files(),
+        "no_cry": ["front/silence.wav", "front/noise.wav"],
+        "low": low,
+        "sentences": translator.SENTENCES,
+        "no_answer": translator.NO_ANSWER,
+    }
+    page = PAGES.get_template("translator.html.j2").render(
+        {"style": text("front.css") + text("translator.css"), "script": text("translator.js")}
+        | {"data": in_page(data), "plan": translator.plan(), "most": INFANTS}
+    )
+    (folder / "translator.html").write_text(page, encoding="utf-8")
+
+
 def write(folder: Path) -> None:
-    """Write the first page, with the sounds that it plays, and `write_check`'s into `folder`, the site."""
+    """Write the first page, with the sounds that it plays, and the two others into `folder`, the site."""
     pictures = folder / "front"
     pictures.mkdir(parents=True, exist_ok=True)
 
@@ -305,6 +339,7 @@ def write(folder: Path) -> None:
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
     write_check(folder)
+    write_translator(folder)
 
 
 def text(name: str) -> str:
