@@ -13,6 +13,13 @@ function element(tag, words, properties = {}) {
   return Object.assign(document.createElement(tag), { textContent: words }, properties);
 }
 
+function grouped(list, name) {
+  const groups = new Map();
+  for (const each of list) groups.set(name(each), [...groups.get(name(each)) ?? [], each]);
+  return [...groups];
+}
+
+const infants = list => new Set(list.map(({ infant }) => infant)).size;
 const refuse = words => { find("#error").textContent = words; };
 
 // Random choices
@@ -24,9 +31,8 @@ function shuffled(list) {
 }
 
 function drawRows(names, count) { // equally from all reasons, the rarest first, each infant once
-  const groups = Object.groupBy(shuffled(recordings.filter(({ label }) => names[label])), ({ label }) => names[label]);
-  const infants = list => new Set(list.map(({ infant }) => infant)).size;
-  const queues = Object.entries(groups).sort(([, a], [, b]) => infants(a) - infants(b));
+  const offered = shuffled(recordings.filter(({ label }) => names[label]));
+  const queues = grouped(offered, ({ label }) => names[label]).sort(([, a], [, b]) => infants(a) - infants(b));
   const rows = [], used = new Set();
   for (let before = -1; rows.length < count && rows.length > before;) {
     before = rows.length;
@@ -55,11 +61,9 @@ function drawSounds(n) { // cries; a quarter of them again, and as often no cry,
 function offer(source, list) {
   recordings = list;
   find("#form").dataset.source = source;
-  const labels = [...new Set(list.map(({ label }) => label))].sort();
-  const fields = labels.map((label, k) => {
+  const fields = grouped(list, ({ label }) => label).sort().map(([label, own], k) => {
     const field = element("div", "", { className: "field" });
-    const count = new Set(list.filter(each => each.label === label).map(({ infant }) => infant)).size;
-    field.append(element("label", `${word(label)} (${count} infants)`, { htmlFor: `name-${k}` }),
+    field.append(element("label", `${word(label)} (${infants(own)} infants)`, { htmlFor: `name-${k}` }),
       element("input", "", { id: `name-${k}`, value: word(label), name: label, autocomplete: "off" }));
     return field;
   });
@@ -211,7 +215,7 @@ function facts() {
   const share = (name, count, n) =>
     say(name, { n, score: `${percent(count / n)}${n > 1 ? ` [${ends(count, n).map(percent).join(", ")}]` : ""}` });
   const rows = answered(), n = rows.length, right = rows.filter(row => row.truth === row.prediction).length;
-  const counts = [...Map.groupBy(rows, row => row.truth)].map(([name, list]) => [name, list.length]).sort((a, b) => b[1] - a[1]);
+  const counts = grouped(rows, row => row.truth).map(([name, list]) => [name, list.length]).sort((a, b) => b[1] - a[1]);
   const [name, most] = counts[0], [low, high] = ends(right, n);
   const heard = rows.filter(row => row.again), silent = rows.filter(row => row.no_cry);
   const outcome = low > most / n ? "better" : high < most / n ? "worse" : "undecided";
