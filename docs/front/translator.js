@@ -174,6 +174,7 @@ function show() {
   find("#setup").hidden = !isMissing || isOver;
   find("#form").hidden = true;
   find("#plan").hidden = true;
+  for (const part of document.querySelectorAll(".before")) part.hidden = !isOver;
   find("#test").hidden = isOver || isMissing;
   find("#verdict").hidden = !isOver;
   find("#kept").hidden = false;
