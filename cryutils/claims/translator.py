@@ -35,18 +35,18 @@ SENTENCES = {
 
 
 class Share(NamedTuple):
-    """A number of times out of `n`, with the 95 % interval of its share, NaN for fewer than two."""
+    """How many times out of `n`, with the 95 % interval of its share, NaN for fewer than two."""
 
-    count: int
+    times: int
     n: int
 
     @property
     def interval(self) -> tuple[float, float]:
-        low, high = bounds(self.n)[self.count] if self.n > 1 else (np.nan, np.nan)
+        low, high = bounds(self.n)[self.times] if self.n > 1 else (np.nan, np.nan)
         return float(low), float(high)
 
     def __str__(self) -> str:
-        return in_percent(self.count / self.n, *self.interval)
+        return in_percent(self.times / self.n, *self.interval)
 
 
 class Verdict(NamedTuple):

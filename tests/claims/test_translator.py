@@ -40,22 +40,22 @@ def knows(truth: str, rng: np.random.Generator) -> str:
 
 def test_an_application_that_knows_is_right() -> None:
     found = translator.measure(answered(knows))
-    assert found.outcome == "better" and found.right.count == 40
+    assert found.outcome == "better" and found.right.times == 40
     assert found.again == (10, 10) and found.no_cry == (0, 10)
 
 
 def test_an_application_that_always_says_hungry_is_as_good_as_the_commonest_answer() -> None:
     found = translator.measure(answered(always_hungry))
     assert found.outcome == "constant"
-    assert found.right.count / 40 == found.commonest == 13 / 40 and found.name == "hungry"
+    assert found.right.times / 40 == found.commonest == 13 / 40 and found.name == "hungry"
     assert found.again == found.no_cry == (10, 10)
 
 
 def test_an_application_that_guesses_is_hardly_ever_found_to_be_better() -> None:
     many = [translator.measure(answered(guesses, seed)) for seed in range(200)]
     assert sum(found.outcome == "better" for found in many) <= 5
-    assert np.mean([found.right.count for found in many]) == pytest.approx(10, abs=0.6)
-    same = [found.again.count for found in many if found.again]
+    assert np.mean([found.right.times for found in many]) == pytest.approx(10, abs=0.6)
+    same = [found.again.times for found in many if found.again]
     assert np.mean(same) == pytest.approx(2.5, abs=0.4)
 
 
