@@ -46,7 +46,8 @@ STEPS, SEEDS = 10, 3
 SPLITS = {"split_clips": 44, "split_babies": 42}  # number of test clips in lesson 1
 DIGITS = string.digits + string.ascii_letters  # a number of right answers is one of them
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-INFANTS = 160  # at most, in a test of a translator
+PLANNED = (12, 20, 40, 80, 160)  # infants in a test of a translator
+INFANTS = PLANNED[-1]  # at most
 MEGABYTES = 36  # of Python and its packages for a check, compressed; a test adds them up
 BABIES = ("infant-001", "infant-002", "infant-007")  # their pitch differs
 # Three installations with two clear cries each for the same reason, two of the babies of lesson 1 among them.
@@ -289,6 +290,21 @@ def donateacry_files() -> dict[str, list[str]]:
     return {str(label): [*files] for label, files in parts[1].groupby(parts[0])}
 
 
+def plan() -> list[dict[str, Any]]:
+    """Return a row for each number of infants in `PLANNED`, in percent.
+
+    half: the score with its interval if half of the answers are right. width: widest interval, in points.
+    least: the smallest score that is shown to be better than one reason of four.
+    """
+    rows = []
+    for n in PLANNED:
+        low, high = translator.bounds(n).T
+        numbers = {"width": 100 * (high - low).max(), "least": 100 * np.argmax(low > 1 / 4) / n}
+        texts = {name: f"{number:.0f}" for name, number in numbers.items()}
+        rows.append({"n": n, "half": str(translator.Share(n // 2, n))} | texts)
+    return rows
+
+
 def write_translator(folder: Path) -> None:
     """Write the page that tests an application, with its silence and noise, into `folder`, the site."""
     place, sr = folder / "front", 8000
@@ -307,7 +323,7 @@ def write_translator(folder: Path) -> None:
     }
     page = PAGES.get_template("translator.html.j2").render(
         {"style": text("front.css") + text("translator.css"), "script": text("translator.js")}
-        | {"data": in_page(data), "plan": translator.plan(), "most": INFANTS}
+        | {"data": in_page(data), "plan": plan(), "most": INFANTS}
     )
     (folder / "translator.html").write_text(page, encoding="utf-8")
 

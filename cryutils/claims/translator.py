@@ -8,7 +8,7 @@ lines: it has `SENTENCES` and `bounds`.
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,6 @@ from cryutils.errors import InputError
 from cryutils.evaluation.intervals import combined, part_degrees
 
 NO_ANSWER = "no answer"
-PLANNED = (12, 20, 40, 80, 160)  # infants
 SENTENCES = {
     "right": "Right for {score} % of {n} infants, with a 95 % interval.",
     "commonest": "Always answering “{name}” would be right for {score} %.",
@@ -68,28 +67,11 @@ def bounds(n: int) -> NDArray[np.float64]:
     They are those of `evaluation.interval` for accuracy with one cry of each infant. n: at least 2.
 
     >>> bounds(40)[20].round(2).tolist()
-    [0.33, 0.67]
+    [0.34, 0.66]
     """
     right, clips = np.tri(n + 1, n, -1)[:, :, None], np.ones((n + 1, n, 1))
     found = combined(right, clips, [1.0], df=part_degrees(clips[0]))
     return np.stack([found.low, found.high], axis=-1)
-
-
-def plan() -> list[dict[str, Any]]:
-    """Return a row for each number of infants in `PLANNED`, in percent.
-
-    half: the interval if half of the answers are right. width: of the widest interval, in points. least: the
-    smallest score that is shown to be better than one reason of four.
-    """
-    rows = []
-    for n in PLANNED:
-        low, high = bounds(n).T
-        least = int(np.argmax(low > 1 / 4))
-        width = f"{100 * (high - low).max():.0f}"
-        rows.append(
-            {"n": n, "half": str(Share(n // 2, n)), "width": width, "least": f"{100 * least / n:.0f}"}
-        )
-    return rows
 
 
 def read(path: Path) -> pd.DataFrame:

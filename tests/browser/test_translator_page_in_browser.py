@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from cryutils.audio.files import wav_bytes
 from cryutils.claims import translator
 
-FILES = set(pd.read_csv(Path(front_page.ROOT) / "data" / "registry.csv").file)
+FILES = set(pd.read_csv(front_page.ROOT / "data" / "registry.csv").file)
 TONE = wav_bytes(0.1 * np.sin(np.arange(1600) / 4).astype(np.float32), 8000)
 
 
@@ -139,3 +139,9 @@ def test_the_page_rounds_as_the_library(page: Page, n: int) -> None:
     )
     for k, (value, low, high) in enumerate(shown):
         assert f"{value} [{low}, {high}]" == str(translator.Share(k, n))
+
+
+def test_the_documented_plan_is_that_of_the_page() -> None:
+    text = (front_page.ROOT / "docs" / "translator.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.+) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    assert [[*row] for row in rows] == [[str(cell) for cell in row.values()] for row in front_page.plan()]

@@ -1,6 +1,5 @@
 """A test of an application that names reasons, by three simulated ones whose verdict is known."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from cryutils.claims import translator
 from cryutils.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
 REASONS = np.array(["hungry", "tired", "pain", "belly pain"])
 
 
@@ -85,11 +83,3 @@ def test_a_table_that_cannot_be_judged_is_refused(change: dict[str, str], named:
     table.to_csv(tmp_path / "answers.csv", index=False)
     with pytest.raises(InputError, match=named):
         translator.read(tmp_path / "answers.csv")
-
-
-def test_the_documented_plan_is_that_of_the_code() -> None:
-    page = (ROOT / "docs" / "translator.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+) \|(.*)\|$", page, re.MULTILINE)
-    assert [int(n) for n, _ in rows] == [row["n"] for row in translator.plan()] != []
-    for (_, cells), row in zip(rows, translator.plan(), strict=True):
-        assert [cell.strip() for cell in cells.split("|")] == [row["half"], row["width"], row["least"]]
