@@ -155,7 +155,10 @@ def test_over_https_a_page_may_use_devices(phone: Page, certificates: Path, site
     assert cookie["secure"] and cookie["httpOnly"]
 
 
-@pytest.mark.parametrize("path", ["/login", "/night", "/live", "/diary", "/babies", "/more", "/about"])
+PAGES = ["/login", "/night", "/live", "/diary", "/babies", "/phone", "/more", "/about"]
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_a_page_fits_a_phone_and_is_dark_at_night(path: str, phone: Page, site: Served) -> None:
     faults = watched(phone)
     phone.goto(site.url + path)

@@ -194,9 +194,8 @@ def sent(client: TestClient, page: str, path: str, **fields: str) -> requests.Re
 
 def test_a_code_logs_another_phone_in_once(ann: TestClient, phones: Phones, store: Store) -> None:
     assert read_page(ann.get("/phone").text) == [phones.install]
-    codes = [read_page(sent(ann, "/phone", "/phone").text) for _ in range(2)]
-    assert [code[0] for code in codes] == [phones.install] * 2
-    (old, link), statuses = (code[1] for code in codes), []
+    (old,), (link,) = (read_page(sent(ann, "/phone", "/phone").text) for _ in range(2))
+    statuses = []
     assert link.startswith(f"{phones.pages}login?link=")
     for path in (old, link, link):
         phone = TestClient(ann.app, phones.pages, follow_redirects=False)
@@ -217,6 +216,6 @@ def test_a_phone_s_way_in(tmp_path: Path) -> None:
         ann = Visitor(server)
         ann.verify, ann.trust_env = str(trusted), False
         assert ann.log_in("ann").status_code == 303
-        assert "Show the code" in ann.get("/phone").text
+        assert "<svg" in ann.get("/phone").text
         folder = tmp_path / "data" / "cryutils" / "phone"
         assert folder.stat().st_mode & 0o777 == 0o700
