@@ -85,8 +85,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, here = tmp_path_factory.mktemp("family"), IPv4Address("127.0.0.1")
     family = authority(folder, here)
     (folder / "family.crt").write_bytes(family.pem)
-    for name in ("baby.crt", "baby.key"):
-        shutil.copy(certify(folder / "server.pem", family, here), folder / name)
+    certify(folder / "server.pem", family, here)
+    for name in ("baby.crt", "baby.key"):  # both are in one file
+        shutil.copy(folder / "server.pem", folder / name)
     return folder
 
 
