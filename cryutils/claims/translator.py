@@ -1,4 +1,4 @@
-"""Does an application that names the reason of a cry work? The verdict of a test by docs/translator.md.
+"""Does an application that names the reason for a cry work? The verdict of a test by docs/translator.md.
 
 Each infant is heard once, some cries twice, and sometimes there is no cry. `read` reads the answers, which
 `cryutils audit` reads as well; `measure` counts, `lines` reports. The page `translator.html` shows the same

@@ -139,7 +139,8 @@ find("#play").addEventListener("click", async () => {
   } catch (error) {
     if (error.name === "AbortError") return; // another click
     find("#status").textContent = "";
-    refuse(`This sound could not be played (${error.message}). Check the connection and try again.`);
+    find("#skip").hidden = false;
+    refuse(`This sound could not be played (${error.message}). Check the connection and try again, or leave the infant out.`);
   }
 });
 audio.addEventListener("ended", () => { find("#status").textContent = "Played. Wait for the application."; });
@@ -150,6 +151,11 @@ function answer(words) {
   go();
 }
 
+find("#skip").addEventListener("click", () => {
+  const [, without] = test.sounds[test.at];
+  test.sounds = test.sounds.filter(([, row], k) => k < test.at || row !== without);
+  go();
+});
 find("#undo").addEventListener("click", () => {
   const [column, row] = test.sounds[--test.at];
   delete test.rows[row][column];
@@ -181,6 +187,7 @@ function show() {
   find("#test-title").textContent = `Sound ${test.at + 1} of ${test.sounds.length}`;
   Object.assign(find("#progress"), { value: test.at, max: test.sounds.length });
   find("#status").textContent = "";
+  find("#skip").hidden = true;
   find("#undo").disabled = find("#end").disabled = !test.at;
   find("#answers").replaceChildren(...[...test.words, NO_ANSWER].map(words =>
     element("button", words, { type: "button", disabled: true, onclick: () => answer(words) })));
@@ -215,6 +222,7 @@ function facts() {
   const say = (name, values) => DATA.sentences[name].replace(/{(\w+)}/g, (_, key) => values[key]);
   const share = (name, count, n) =>
     say(name, { n, score: `${percent(count / n)}${n > 1 ? ` [${ends(count, n).map(percent).join(", ")}]` : ""}` });
+  if (!answered().length) return ["There are no answers."];
   const rows = answered(), n = rows.length, right = rows.filter(row => row.truth === row.prediction).length;
   const counts = grouped(rows, row => row.truth).map(([name, list]) => [name, list.length]).sort((a, b) => b[1] - a[1]);
   const [name, most] = counts[0], [low, high] = ends(right, n);
