@@ -38,7 +38,7 @@ def photograph(page: Page, address: str, link: str) -> tuple[list[Image.Image], 
     page.goto(link)
     page.goto(f"{address}about")
     shots[2] = picture(page)
-    page.get_by_role("link", name="Listen now").click()
+    page.goto(f"{address}live")
     page.locator("summary", has_text="More").click()
     page.get_by_role("button", name="Start listening").click()
     use(page, WIDE)
