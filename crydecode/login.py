@@ -22,7 +22,7 @@ from starlette.websockets import WebSocketClose
 from crydecode.asking import ask
 
 # What needs neither a login nor the store.
-FILES = "live.css live.js night.css night.js night.svg night.webmanifest page.js site.css worker.js"
+FILES = "diary.css live.css live.js night.css night.js night.svg night.webmanifest page.js site.css worker.js"
 STATIC = tuple(f"/static/{name}" for name in FILES.split())
 PUBLIC = ("/login", *STATIC)
 COOKIE_S = 365 * 86400  # of a cookie; a login's end is in the store

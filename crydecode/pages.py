@@ -22,24 +22,24 @@ from starlette.websockets import WebSocket
 from crydecode import diary, phone
 from crydecode.alarm import AGAIN_S, DELAY_S
 from crydecode.asking import ask
-from crydecode.diary import CRY, MISSED, NOTES
+from crydecode.diary import CRY, HELPED, MISSED, NOTES, ONE_DAY
 from crydecode.login import STATIC, form, log_in, log_out, own_path, set_cookie, token
 from crydecode.store import Log, transfer
 from cryutils import words
 from cryutils._io.paths import scratch_dir
 from cryutils.errors import InputError
+from cryutils.inference.readings import actions
 from cryutils.widgets.clip_view import asset
-from cryutils.words import NO_CRY, UNSURE
 
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
 EXPORTS, EXPORT_S = asyncio.Semaphore(2), 600.0
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 KINDS["webmanifest"] = "application/manifest+json"
-RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and on the first one
-AGO_S = {"just now": 0.0, "10 minutes ago": 600.0, "half an hour ago": 1800.0, "an hour ago": 3600.0}
-# Reasons that a caregiver can choose; the models' own states are among them.
-REASONS = ("hungry", "tired", "discomfort", "pain", NO_CRY, UNSURE)
+RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page, and of a sheet
+STUDY_DAYS = 30  # whose cries are compared with what helped
+SHOWN_DAYS = 2, 7, 14  # at once, with lines if it is the first of these
+EARLY_S = 300.0  # by which another clock may be ahead
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
@@ -97,11 +97,9 @@ async def first(request: Request) -> Response:
     return RedirectResponse(f"/night?{request.url.query}".rstrip("?"), 303)
 
 
-async def start(request: Request, logs: list[Log], log: Log) -> Response:
-    """Show what the application can do, and what not (Figure 2)."""
-    lines = await ask(log.lines, time.time() - DAY_S)
-    last = next((line for line in reversed(lines) if line.what in (CRY, MISSED)), None)
-    return page(request, "start.html", logs=logs, log=log, last=last)
+async def about(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show what the application can do, what not, and what it heard wrong in tests (Figure 2)."""
+    return page(request, "about.html", logs=logs, log=log)
 
 
 async def night(request: Request, logs: list[Log], log: Log) -> Response:
@@ -131,29 +129,53 @@ async def live(request: Request, logs: list[Log], log: Log) -> Response:
 
 
 async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
-    """Show one day, from noon to noon (Figure 6)."""
-    when = None
+    """Show the last days, or one, from noon to noon (Figure 6)."""
+    asked, when, n = request.query_params, None, SHOWN_DAYS[0]
     with suppress(ValueError):
-        named = date.fromisoformat(request.query_params.get("day", ""))
+        n = next((n for n in SHOWN_DAYS if n == int(asked.get("days", ""))), n)
+    with suppress(ValueError):
+        named = date.fromisoformat(asked.get("day", ""))
         when = named if 1970 < named.year < 2242 else None
-    shown = await ask(log.day, when)
-    back = f"/diary?infant={log.id}&day={shown.start}"
-    return page(request, "diary.html", logs=logs, log=log, day=shown, back=back)
+    newest = await ask(log.day, when)
+    earlier = [await ask(log.day, newest.start - k * ONE_DAY) for k in range(1, n if when is None else 1)]
+    back = f"/diary?infant={log.id}" + (f"&day={newest.start}" if when else f"&days={n}")
+    shown = {"days": [newest, *earlier], "when": when, "back": back, "today": date.today()}
+    return page(request, "diary.html", logs=logs, log=log, **shown)
+
+
+async def sheet(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show the last 24 hours or seven days on a page to print, for a clinic."""
+    if request.query_params.get("days") == "7":
+        newest = await ask(log.day)
+        days = [newest, *[await ask(log.day, newest.start - k * ONE_DAY) for k in range(1, 7)]]
+    else:
+        days = [await ask(log.period, time.time() - DAY_S, time.time())]
+    return page(request, "sheet.html", logs=logs, log=log, days=days, printed=datetime.now())
+
+
+async def study(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show what the models said, next to what helped, and the advice by state (Figures 3 to 5)."""
+    lines = await ask(log.lines, time.time() - STUDY_DAYS * DAY_S)
+    cries = [line for line in lines[::-1] if line.what == CRY]
+    states = next((part.classes for part in request.app.state.models), ())
+    run = next((line.run for line in cries if line.run), "")  # answers of two runs are not mixed
+    judged = diary.score([line for line in cries if line.run == run], states) if run else None
+    shown = {"cries": cries[:20], "score": judged, "days": STUDY_DAYS, "advice": actions()}
+    return page(request, "study.html", logs=logs, log=log, states=states, **shown)
 
 
 async def say(request: Request) -> Response:
-    """Log what a caregiver says: a correction, a missed cry, a note, or undo."""
+    """Log what a caregiver says: what helped after a cry, a missed cry, a note, or undo."""
     fields = await form(request)
     log = await ask(request.app.state.store.infant, fields.get("infant", ""))
     what, _, number = fields.get("what", "").partition("-")
-    verdict, ago = fields.get("verdict", "").strip()[:40], fields.get("ago", "just now")
-    is_new = re.fullmatch(r"\d{1,15}", number) is not None and ago in AGO_S
+    verdict = fields.get("verdict", "").strip()[:40]
     if what == "undo":
         task = partial(log.undo, fields.get("of", ""), *_span(fields))
-    elif what == CRY and verdict:
-        task = partial(log.say, CRY, *_span(fields), verdict)
-    elif is_new and (what in NOTES or (what == MISSED and verdict)):
-        at = time.time() - AGO_S[ago]
+    elif what in (CRY, MISSED) and verdict and not number:
+        task = partial(log.say, what, *_span(fields), verdict)
+    elif re.fullmatch(r"\d{1,15}", number) and what in (*NOTES, MISSED):
+        at = _moment(fields)
         task = partial(log.say, what, at, at, verdict, int(number))
     else:
         raise HTTPException(400)
@@ -213,11 +235,13 @@ ROUTES = [
     Route("/logout", log_out, methods=["POST"]),
     Route("/", first),
     Route("/night", of_infant(night)),
-    Route("/about", of_infant(start)),
+    Route("/about", of_infant(about)),
     Route("/more", of_infant(more)),
     Route("/live", of_infant(live)),
     Route("/lines", of_infant(live)),
     Route("/diary", of_infant(show_diary)),
+    Route("/sheet", of_infant(sheet)),
+    Route("/study", of_infant(study)),
     Route("/export", of_infant(export)),
     Route("/say", say, methods=["POST"]),
     Route("/babies", babies, methods=["GET", "POST"]),
@@ -234,13 +258,30 @@ def _span(fields: dict[str, str]) -> tuple[float, float]:
         raise HTTPException(400) from error
 
 
+def _moment(fields: dict[str, str]) -> float:
+    """Return the time HH:MM in a form: on its day from noon to noon, or the last such time; else now."""
+    now, clock, day = datetime.now(), fields.get("at", ""), fields.get("day", "")
+    if not clock:
+        return now.timestamp()
+    try:
+        at = datetime.strptime(f"{day or now.date()} {clock}", "%Y-%m-%d %H:%M")
+    except ValueError as error:
+        raise HTTPException(400) from error
+    at += ONE_DAY if day and at.hour < 12 else 0 * ONE_DAY
+    ahead_s = (at - now).total_seconds()
+    if ahead_s > EARLY_S and day:
+        raise InputError(f"{clock} has not come yet. Choose an earlier time.")
+    return min(at - (ONE_DAY if ahead_s > EARLY_S else 0 * ONE_DAY), now).timestamp()
+
+
 # What every template and macro can use.
 TEMPLATES.env.globals.update(
-    ago=AGO_S,
+    clock=diary.clock,
+    day_of=lambda at: f"{datetime.fromtimestamp(at):%-d %b}",
+    helped=HELPED,
     names=words.name,
     notes=NOTES,
     number=partial(secrets.randbits, 48),
-    one_day=diary.ONE_DAY,
-    reasons=REASONS,
+    one_day=ONE_DAY,
     spent=words.spent,
 )

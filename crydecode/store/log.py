@@ -17,12 +17,12 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from crydecode.diary import CRY, MISSED, ONE_DAY, Day, Line, lines
+from crydecode.diary import CRY, LONGEST_SLEEP_S, MISSED, ONE_DAY, Day, Line, joined, lines, sleeps
 from crydecode.store import database as tables
 from crydecode.store.database import Database, Row, StoreUnavailable
 from cryutils.errors import InputError, printable
 from cryutils.inference.readings import HOP_S, Reading
-from cryutils.words import CALM, GAP, NO_CRY
+from cryutils.words import CALM, GAP
 
 EARLIEST_S, LATEST_S = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
 
@@ -95,18 +95,29 @@ class Log:
         """Return the diary of a day in this machine's time zone; by default the newest."""
         when = when or (datetime.now() - timedelta(hours=12)).date()
         days = (when, when + ONE_DAY)
-        noon, end = (datetime(day.year, day.month, day.day, 12).timestamp() for day in days)
-        shown = self.lines(noon, end)
-        cried_s = sum(line.cried_s for line in shown if line.corrected != NO_CRY)
-        return Day(when, shown[::-1], self.listened_s(noon, end), cried_s, noon <= time.time() < end)
+        return self.period(*(datetime(day.year, day.month, day.day, 12).timestamp() for day in days))
+
+    def period(self, since: float, until: float) -> Day:
+        """Return the diary from `since` to `until`, in s since 1970."""
+        reading, said, now = tables.READINGS.c, tables.SAID.c, time.time()
+        heard = (reading.verdict != GAP, *self._within(reading.time, reading.time, since, until))
+        minutes = sa.select(sa.func.floor(reading.time / 60).label("minute")).where(*heard).distinct()
+        around = self._within(said.start, said.stop, since - LONGEST_SLEEP_S, until + LONGEST_SLEEP_S)
+        notes = sa.select(said.start, said.what).where(said.what.in_(("asleep", "awake")), *around)
+        with self._begin() as connection:
+            listened = joined(connection.scalars(minutes.order_by("minute")))
+            slept = sleeps(((at, what) for at, what in connection.execute(notes.order_by(said.start))), now)
+        within = [span for span in slept if span[1] > since and span[0] < until]
+        shown = self.lines(since, until)[::-1]
+        return Day(since, until, shown, listened, within, self.listened_s(since, until), now)
 
     def say(self, what: str, start: float, stop: float, verdict: str = "", number: int | None = None) -> None:
         """Log what a caregiver says about a time (s since 1970); the newest statement applies.
 
         what: `CRY` corrects or confirms a cry; `MISSED` adds one that nothing heard; otherwise a
-        note, such as "fed". Only a cry has a length: nobody measured the others. verdict: a state or
-        NO_CRY. number: of the button. Within a minute, the same number is the same statement, so a
-        second tap, or one after a lost answer, adds nothing.
+        note, such as "fed". Only a cry has a length: nobody measured the others. verdict: what helped
+        (`diary.HELPED`), or NO_CRY. number: of the button. Within a minute, the same number is the
+        same statement, so a second tap, or one after a lost answer, adds nothing.
 
         Raises InputError for times before 2000 or after 2099.
         """

@@ -22,7 +22,7 @@ from cryutils.errors import InputError
 Content: TypeAlias = Literal["diary", "readings"]
 
 _COLUMNS: dict[Content, str] = {
-    "diary": "infant what start stop cried_minutes state probability run corrected",
+    "diary": "infant what start stop cried_minutes state probability run corrected helped",
     "readings": "infant session run time verdict cry probabilities sound face kind note",
 }
 _TYPES = dict.fromkeys(("start", "stop", "time"), "datetime64[us, UTC]") | {"session": "int64"}
@@ -133,7 +133,7 @@ def _rows(logs: Sequence[Log], kind: Content) -> Iterator[Row]:
             yield reading | {"time": _utc(reading["time"])}
         for line in log.lines() if kind == "diary" else ():
             row: Row = {"infant": log.name, "what": line.what, "start": _utc(line.start)}
-            row["corrected"] = line.corrected
+            row |= {"corrected": None if line.helped else line.corrected, "helped": line.helped or None}
             if line.what == CRY:
                 row |= {"stop": _utc(line.stop), "cried_minutes": round(line.cried_s / 60, 2)}
                 row |= {"state": line.state, "run": line.run}
