@@ -11,13 +11,15 @@ from socket import socket
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
 
 from cryutils._io.paths import scratch_dir
 from cryutils._io.progress import say
 
 # The scenes of the film with their lengths in s: a state in which the infant cries, or a background
-# sound while the infant is quiet.
-_SCENES = dict(household=4, hungry=14, speech=6, pain=14, music=6, tired=14, motor=6, discomfort=14)
+# sound while the infant is quiet. The picture of a quiet scene names the state of the cry before it.
+_SCENES = [("household", 4), ("hungry", 14), ("speech", 6), ("pain", 14), ("music", 6), ("tired", 14)]
+_SCENES += [("motor", 6), ("discomfort", 14), ("household", 6)]
 _QUIET = 0.15  # peak of the background sounds, as a fraction of full scale
 _SR, _FPS, _SIZE = 16_000, 8.0, 240  # Hz, frames per second, pixels
 
@@ -27,16 +29,17 @@ def make_film(path: Path) -> None:
     from cryutils.video import mp4
 
     rng = np.random.default_rng(0)
-    scenes = [_scene(name, float(seconds), rng) for name, seconds in _SCENES.items()]
+    before = ["", *(name for name, _ in _SCENES)]
+    scenes = [_scene(*scene, rng, last) for scene, last in zip(_SCENES, before, strict=False)]
     sound = np.concatenate([x for x, _ in scenes])
     pictures = chain.from_iterable(frames for _, frames in scenes)
     mp4.write(path, pictures, fps=_FPS, sound=sound, sr=_SR, synthetic=True)
 
 
 def _scene(
-    name: str, seconds: float, rng: np.random.Generator
+    name: str, seconds: float, rng: np.random.Generator, last: str
 ) -> tuple[npt.NDArray[np.float32], Iterator[npt.NDArray[np.uint8]]]:
-    """Return the sound, float32 (samples,), and the frames of a scene."""
+    """Return the sound, float32 (samples,), and the frames of a scene. last: the scene before."""
     from cryutils.datasets.synthetic import face, voice
     from cryutils.datasets.synthetic.distractors import KINDS, distractor
     from cryutils.datasets.synthetic.states import Dials
@@ -52,7 +55,17 @@ def _scene(
         x *= np.float32(_QUIET / np.abs(x).max())
     else:
         x = voice.render(cry, _SR)
-    return x, face.frames(face.plan(cry, fps=_FPS), size=_SIZE)
+    frames = face.frames(face.plan(cry, fps=_FPS), size=_SIZE)
+    return x, (_captioned(frame, f"That cry: {last}") for frame in frames) if is_quiet and last else frames
+
+
+def _captioned(frame: npt.NDArray[np.uint8], text: str) -> npt.NDArray[np.uint8]:
+    """Return a frame with a line of text at the bottom."""
+    picture = Image.fromarray(frame)
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(18)
+    draw.rectangle((0, _SIZE - 30, _SIZE, _SIZE), "black")
+    draw.text((_SIZE / 2, _SIZE - 15), text, "white", font, anchor="mm")
+    return np.asarray(picture)
 
 
 def serve(address: str, hosts: list[str], sockets: list[socket], run: Path | None) -> None:

@@ -276,7 +276,7 @@ def lines(readings: Iterable[Mapping[str, Any]], said: Iterable[Mapping[str, Any
     `verdict`. A missed cry in a cry that was heard corrects this one, and another one at the same
     time says more about it.
     """
-    episodes, others = Episodes(), []
+    episodes, others = Episodes(), list[Line]()
     for row in readings:
         if row["verdict"] not in CALM:
             episodes.add(row["time"], row["kind"], json.loads(row["probabilities"]), row["run"])

@@ -139,8 +139,8 @@ async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
     newest = await ask(log.day, when)
     earlier = [await ask(log.day, newest.start - k * ONE_DAY) for k in range(1, n if when is None else 1)]
     back = f"/diary?infant={log.id}" + (f"&day={newest.start}" if when else f"&days={n}")
-    shown = {"days": [newest, *earlier], "when": when, "back": back, "today": date.today()}
-    return page(request, "diary.html", logs=logs, log=log, **shown)
+    days, today = [newest, *earlier], date.today()
+    return page(request, "diary.html", logs=logs, log=log, days=days, when=when, back=back, today=today)
 
 
 async def sheet(request: Request, logs: list[Log], log: Log) -> Response:
@@ -155,13 +155,13 @@ async def sheet(request: Request, logs: list[Log], log: Log) -> Response:
 
 async def study(request: Request, logs: list[Log], log: Log) -> Response:
     """Show what the models said, next to what helped, and the advice by state (Figures 3 to 5)."""
-    lines = await ask(log.lines, time.time() - STUDY_DAYS * DAY_S)
-    cries = [line for line in lines[::-1] if line.what == CRY]
-    states = next((part.classes for part in request.app.state.models), ())
-    run = next((line.run for line in cries if line.run), "")  # answers of two runs are not mixed
-    judged = diary.score([line for line in cries if line.run == run], states) if run else None
-    shown = {"cries": cries[:20], "score": judged, "days": STUDY_DAYS, "advice": actions()}
-    return page(request, "study.html", logs=logs, log=log, states=states, **shown)
+    cries = [line for line in await ask(log.lines, time.time() - DAY_S) if line.what == CRY][::-1]
+    answered = await ask(log.answered, time.time() - STUDY_DAYS * DAY_S)
+    states: tuple[str, ...] = next((part.classes for part in request.app.state.models), ())
+    run = answered[-1].run if answered else ""  # answers of two runs are not mixed
+    score = diary.score([line for line in answered if line.run == run], states)
+    about = {"days": STUDY_DAYS, "advice": actions(), "states": states}
+    return page(request, "study.html", logs=logs, log=log, cries=cries, score=score, about=about)
 
 
 async def say(request: Request) -> Response:

@@ -231,7 +231,7 @@ def test_no_figure_of_table_2_is_among_the_middle_90_percent_of_splits() -> None
 
 
 def test_the_page_s_limits_are_the_gate_s_rates() -> None:
-    page = (ROOT / "crydecode/templates/start.html").read_text().replace("&nbsp;", " ")
+    page = (ROOT / "crydecode/templates/errors.html").read_text().replace("&nbsp;", " ")
     page = " ".join(page.split())
     table, home = pd.read_csv(REFERENCE / "gate.csv"), pd.read_csv(REFERENCE / "gate_home.csv")
     (tuned,) = table[(table.metric == "found") & (table.how == "held out") & (table.sounds == "real")].value

@@ -17,7 +17,19 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from crydecode.diary import CRY, LONGEST_SLEEP_S, MISSED, ONE_DAY, Day, Line, joined, lines, sleeps
+from crydecode.diary import (
+    CRY,
+    HELPED,
+    LONGEST_SLEEP_S,
+    MISSED,
+    ONE_DAY,
+    Day,
+    Line,
+    Span,
+    joined,
+    lines,
+    sleeps,
+)
 from crydecode.store import database as tables
 from crydecode.store.database import Database, Row, StoreUnavailable
 from cryutils.errors import InputError, printable
@@ -110,6 +122,18 @@ class Log:
         within = [span for span in slept if span[1] > since and span[0] < until]
         shown = self.lines(since, until)[::-1]
         return Day(since, until, shown, listened, within, self.listened_s(since, until), now)
+
+    def answered(self, since: float) -> list[Line]:
+        """Return the cries from `since`, in s since 1970, after which a caregiver said what helped."""
+        said, spans = tables.SAID.c, list[Span]()
+        answers = sa.select(said.start, said.stop).where(said.what == CRY, said.verdict.in_(HELPED))
+        mine = answers.where(said.infant == self.id, said.stop >= since).order_by(said.start)
+        with self._begin() as connection:
+            for start, stop in connection.execute(mine):  # of one cry, there may be several
+                last = spans.pop() if spans and spans[-1][1] >= start else (start, stop)
+                spans.append((last[0], max(last[1], stop)))
+        found = chain.from_iterable(self.lines(start, stop + HOP_S / 2) for start, stop in spans)
+        return [line for line in found if line.what == CRY and line.helped]
 
     def say(self, what: str, start: float, stop: float, verdict: str = "", number: int | None = None) -> None:
         """Log what a caregiver says about a time (s since 1970); the newest statement applies.

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crydecode.diary import CRY, Line, lines
+from crydecode.diary import CRY, MISSED, Line, lines, score, sleeps
 from crydecode.store import Log, Store
 from cryutils.inference.readings import HOP_S, Kind, Reading
 from cryutils.words import GAP, NO_CRY, UNSURE
@@ -70,7 +70,84 @@ def test_a_line_of_unknown_sounds_is_unsure_by_their_kind_and_not_by_a_note() ->
     assert (found.state, found.probability) == (UNSURE, None)
 
 
+def test_what_was_said_by_other_versions_stays_and_the_newest_word_on_a_missed_cry_counts() -> None:
+    rows = heard(0, 10, "hungry") + heard(200, 210, "hungry")
+    said = [
+        (0, 10, CRY, "hungry"),
+        (200, 210, CRY, "feed"),
+        (500, 500, MISSED, "sleep"),
+        (500, 500, MISSED, ""),
+    ]
+    names = ("start", "stop", "what", "verdict")
+    told = [dict(zip(names, (T + a, T + b, *rest), strict=True)) for a, b, *rest in said]
+    found = lines(rows, told)
+    assert [(each.said, each.helped) for each in found] == [
+        ("this was right", ""),
+        ("a feed helped", "feed"),
+        ("sleep helped", "sleep"),
+    ]
+
+
+def answered(state: str, helped: str, n: int) -> list[Line]:
+    return [Line(T, T + 1, CRY, state, 0.8, 1.0, "a", helped)] * n
+
+
+def test_the_models_are_scored_on_what_helped() -> None:
+    found = answered("hungry", "feed", 8) + answered("tired", "sleep", 1) + answered("tired", "feed", 6)
+    found += answered("pain", "sleep", 12) + answered("discomfort", "sleep", 1) + answered("pain", "nappy", 3)
+    found += answered(UNSURE, "feed", 5)  # named nothing
+    found += answered("hungry", "cuddle", 7) + answered("hungry", "nothing", 7)  # no state of these models
+    found += answered("hungry", NO_CRY, 9) + answered("hungry", "hungry", 9) + answered("hungry", "", 9)
+    result = score(found, ("discomfort", "hungry", "pain", "tired"))
+    assert (result.answers, result.named, result.right) == (36, 31, 9)
+    assert (result.common, result.most) == ("hungry", 14)
+    assert result.interval == pytest.approx((0.161, 0.466), abs=5e-4), "Wilson's, by hand"
+    assert score(answered("hug", "cuddle", 2), ("hug", "hungry", "sleepy")).right == 2, "Paper A's states"
+
+
 # Days
+
+
+def test_a_strip_shows_a_day_in_percent(mia: Log) -> None:
+    noon = datetime(2026, 11, 20, 12).timestamp()
+    six_am = noon + 18 * 3600
+    cry = [Reading(six_am + k / 2, "hungry" if 1200 <= k < 1920 else NO_CRY) for k in range(1, 7200)]
+    mia.append(mia.begin(), cry)  # an hour, with six minutes of crying from 6:10
+    for what, at in (("fed", 1800), ("nappy", 3600), ("asleep", -8 * 3600), ("awake", -2 * 3600)):
+        mia.say(what, six_am + at, six_am + at)
+    mia.say(MISSED, noon + 3600, noon + 3600)
+    mia.say("asleep", noon - 1800, noon - 1800)
+    mia.say("awake", noon + 900, noon + 900)
+    day = mia.day(datetime.fromtimestamp(noon).date())
+    assert sorted(day.marks) == [
+        ("cried", pytest.approx(75.69, abs=0.02), pytest.approx(0.42, abs=0.02)),
+        ("fed", 77.08, 0),
+        ("heard", 75.0, pytest.approx(4.17, abs=0.01)),
+        ("missed", 4.17, 0),
+        ("nappy", 79.17, 0),
+        ("slept", 0, 1.04),
+        ("slept", pytest.approx(41.67), 25.0),
+    ]
+    assert (day.cried_s, day.slept_s) == (360, 6 * 3600 + 900)
+    assert day.hours[18] == 360 and [k for k, cried in enumerate(day.hours) if cried is not None] == [18]
+    assert day.ticks == [(25.0, "18:00"), (50.0, "00:00"), (75.0, "06:00")]
+
+
+def test_a_sleep_ends_when_it_is_noted_or_is_left_out() -> None:
+    hour = 3600.0
+    notes = [
+        (0, "awake"),
+        (1, "asleep"),
+        (2, "asleep"),
+        (4, "awake"),
+        (5, "asleep"),
+        (30, "asleep"),
+        (31, "awake"),
+    ]
+    timed = [(at * hour, what) for at, what in notes]
+    assert sleeps(timed, 40 * hour) == [(hour, 4 * hour), (30 * hour, 31 * hour)]
+    assert sleeps([(0.0, "asleep")], 2 * hour) == [(0.0, 2 * hour)], "it goes on"
+    assert sleeps([(0.0, "asleep")], 17 * hour) == [], "its end was forgotten"
 
 
 def test_a_day_goes_from_noon_to_noon(mia: Log, monkeypatch: pytest.MonkeyPatch) -> None:

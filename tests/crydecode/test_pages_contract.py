@@ -8,6 +8,7 @@ import io
 import re
 import shutil
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -76,8 +77,10 @@ def test_a_page_is_closed_to_strangers_and_has_its_headers(path: str, stranger: 
 @pytest.mark.parametrize("path", SHOWN)
 def test_a_page_says_names_as_text_and_links_to_its_infant(path: str, ann: TestClient, store: Store) -> None:
     log, other = store.add_infant(MARKUP), store.add_infant("Lou")
-    log.append(log.begin(), [Reading(time.time() - 60, MARKUP, {MARKUP: 0.9})])
-    log.say("fed", time.time(), time.time())
+    now = time.time()
+    log.append(log.begin(), [Reading(now - 60, MARKUP, {MARKUP: 0.9})])
+    log.say("cry", now - 60, now - 60, f"not {MARKUP}")
+    log.say("fed", now, now)
     answer = ann.get(f"{path}?infant={log.id}")
     assert answer.status_code == 200 and "<script>alert" not in answer.text
     assert "&lt;script&gt;" in answer.text and "<bdi>" in answer.text
@@ -108,7 +111,8 @@ WRONG = [
     ("/say", {"what": "cry", "verdict": "pain", "start": "1e308", "stop": "1e308"}),
     ("/say", {"what": "cry", "verdict": "pain", "start": "-1", "stop": "9"}),
     ("/say", {"what": "cry", "verdict": "pain", "start": "946684801", "stop": "4102444000"}),
-    ("/say", {"what": "missed cry-1", "ago": "tomorrow", "verdict": "x"}),
+    ("/say", {"what": "missed cry-1", "at": "tomorrow"}),
+    ("/say", {"what": "fed-1", "at": "10:00", "day": "2099-01-01"}),
     ("/say", {"what": "fed-" + "9" * 400}),
     ("/say", {"what": "fed", "infant": "9" * 4000}),
 ]
@@ -144,26 +148,61 @@ def test_what_a_caregiver_says_is_in_the_diary_until_it_is_undone(ann: TestClien
     )
     page, infant = f"/diary?infant={log.id}", str(log.id)
     text = ann.get(page).text
-    assert "probably hungry, 62 %" in text
+    assert (
+        "probably hungry" not in text and "probably hungry, 62 %" in ann.get(f"/study?infant={infant}").text
+    )
     (start,), (stop,) = (
         set(re.findall(f'name="{name}" value="([^"]+)"', text)) for name in ("start", "stop")
     )
     span = {"infant": infant, "start": start, "stop": stop}
     for what, is_said in (("cry", True), ("undo", False)):
-        status, _, place = submit(ann, page, "/say", what=what, of="cry", verdict="tired", back=page, **span)
+        status, _, place = submit(ann, page, "/say", what=what, of="cry", verdict="feed", back=page, **span)
         assert (status, place) == (303, page)
-        assert ("You said: <bdi><strong>tired" in ann.get(page).text) == is_said
-    for button in re.findall(r'value="(fed-\d+|missed cry-\d+)"', text):
+        assert ("<strong>a feed helped" in ann.get(page).text) == is_said
+    for button in re.findall(r'value="(nappy-\d+|missed cry-\d+)"', text):
         for _ in range(2):  # a double tap
-            submit(ann, page, "/say", what=button, infant=infant, verdict="pain", ago="just now")
-    submit(ann, page, "/say", what="cry", verdict="hungry", **span)
+            submit(ann, page, "/say", what=button, infant=infant)
+    submit(ann, page, "/say", what="cry", verdict="nappy", **span)
+    assert log.lines()[0].helped == "nappy"
+    log.say("cry", float(start), float(stop), "hungry")  # as an earlier version asked
+    missed = next(line for line in log.lines() if line.what == "missed cry")
+    about_it = {"infant": infant, "start": str(missed.start), "stop": str(missed.stop)}
+    for verdict in ("nothing", "cuddle"):
+        submit(ann, page, "/say", what="missed cry", verdict=verdict, **about_it)
     text = ann.get(page).text
-    assert text.count(">Fed<") == 1 and "this was right" in text
-    assert text.count("a cry that was missed") == 1 and "<strong>pain" in text
+    assert text.count("<bdi>Nappy changed<") == 2 and "this was right" in text, (
+        "just now, and the other button"
+    )
+    assert text.count("a cry that was missed") == 1 and "<strong>a cuddle helped" in text
     answer = ann.get(f"/export?infant={infant}")
     rows = list(csv.DictReader(io.StringIO(answer.text)))
-    assert sorted(row["what"] for row in rows) == ["cry", "fed", "missed cry"]
+    exported = [(row["what"], row["corrected"], row["helped"]) for row in rows]
+    nappies = [("nappy", "", "")] * 2
+    assert sorted(exported) == [("cry", "hungry", ""), ("missed cry", "", "cuddle"), *nappies]
     assert "attachment" in answer.headers["Content-Disposition"]
+
+
+def test_a_note_may_have_another_time(ann: TestClient, store: Store) -> None:
+    log, now = store.add_infant("Kim"), datetime.now()
+    for k, (ago, day) in enumerate([(timedelta(hours=3), False), (timedelta(hours=30), True)]):
+        at = (now - ago).replace(second=0, microsecond=0)
+        noon = {"day": f"{(at - timedelta(hours=12)).date()}"} if day else {}
+        clock = {"at": f"{at:%H:%M}", "what": f"fed-{k}"}
+        assert submit(ann, "/diary", "/say", infant=str(log.id), **clock, **noon)[0] == 303
+        assert datetime.fromtimestamp(log.lines()[0].start) == at
+
+
+def test_a_sheet_has_the_times_of_a_day_and_says_what_it_is_not(ann: TestClient, store: Store) -> None:
+    log, now = store.add_infant("Kim"), time.time()
+    log.append(log.begin(), [Reading(now - 7200 + i / 2, "hungry", {"hungry": 0.9}) for i in range(600)])
+    log.say("fed", now - 3600, now - 3600)
+    log.say("fed", now - 100_000, now - 100_000)  # before the last day
+    text = ann.get(f"/sheet?infant={log.id}&days=1").text
+    fed, cried = (f"{datetime.fromtimestamp(now - ago):%H:%M}" for ago in (3600, 7200.5))
+    assert f"Feeds: {fed}." in text and f"Cries: {cried} (5 min)." in text
+    assert "Not a medical device" in text and "97 of 100" in text and "hungry" not in text
+    week = ann.get(f"/sheet?infant={log.id}&days=7").text
+    assert week.count("<section") == 7 and len(re.findall("<strong>[^<]*feeds: 1", week)) == 2
 
 
 def test_a_baby_is_added_and_removed(ann: TestClient, store: Store) -> None:
@@ -176,16 +215,23 @@ def test_a_baby_is_added_and_removed(ann: TestClient, store: Store) -> None:
 
 
 def test_pages_show_the_models_score(ann: TestClient, store: Store, trained: Trained, tmp_path: Path) -> None:
-    store.add_infant("Mia")
+    log, now = store.add_infant("Mia"), time.time()
+    for ago, answers in ((9000, ["feed"]), (6000, ["feed", "sleep"]), (3000, ["nothing"])):
+        heard = [Reading(now - ago + i / 2, "hungry", {"hungry": 0.9}) for i in range(20)]
+        log.append(log.begin("mine"), heard)
+        for answer in answers:
+            log.say("cry", now - ago, now - ago + 9, answer)
     score = {"clips": 77, "infants": 13, "guessing": 0.25, "most_common": "tired", "share": 0.62}
     score["metrics"] = {"balanced_accuracy": {"value": 0.31, "low": 0.27, "high": 0.36}}
     run = shutil.copytree(trained.run, tmp_path / "mine")
     change_card(run / "models", "cry2", data="mine", note="my own infants", score=score)
     client = TestClient(serve.application(store, ["testserver"], run=run), cookies=ann.cookies)
-    for path in ("/about", "/live", "/diary"):
+    for path in ("/about", "/live", "/study"):
         shown = re.findall('<p class="figure">(.*?)</p>', client.get(path).text, re.DOTALL)[0]
         assert re.findall(r"\d+", shown) == ["31", "27", "36", "25", "62", "77", "13"]
         assert "tired" in shown and "my own infants" in shown
+    compared = re.findall("On this baby right.*?</p>", client.get("/study").text, re.DOTALL)[0]
+    assert re.findall(r"\d+", compared) == ["1", "2", "9", "91", "1", "2"]
 
 
 def test_wrong_password_and_unknown_user_are_answered_alike(stranger: TestClient) -> None:
