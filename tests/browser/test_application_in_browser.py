@@ -156,7 +156,8 @@ def test_over_https_a_page_may_use_devices(phone: Page, certificates: Path, site
     assert cookie["secure"] and cookie["httpOnly"]
 
 
-PAGES = ["/login", "/night", "/live", "/diary", "/babies", "/phone", "/more", "/about"]
+PAGES = ["/login", "/night", "/live", "/diary?days=7", "/sheet", "/study", "/babies"]
+PAGES += ["/phone", "/more", "/about"]
 
 
 @pytest.mark.parametrize("path", PAGES)
