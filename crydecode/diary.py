@@ -147,7 +147,8 @@ class Day:
         """The day in words."""
         heard, missed = (sum(line.what == what for line in self.cries) for what in (CRY, MISSED))
         listened = f"Listened {words.spent(self.listened_s)}" if self.listened else "Nobody listened"
-        parts = [f"cried {words.spent(self.cried_s)}, {_times(heard)}"] if self.listened else []
+        cried = f"cried {words.spent(self.cried_s)} in {heard} {'cry' if heard == 1 else 'cries'}"
+        parts = [cried if heard else "no crying"] if self.listened else []
         parts += [f"missed cries: {missed}"] if missed else []
         parts += [f"slept {words.spent(self.slept_s)}"] if self.slept_s else []
         kinds = (("fed", "feeds"), ("nappy", "nappies"))
@@ -262,10 +263,6 @@ def joined(minutes: Iterable[float]) -> list[Span]:
         follows = bool(spans) and spans[-1][1] == start
         spans[-1 if follows else len(spans) :] = [(spans[-1][0] if follows else start, start + 60.0)]
     return spans
-
-
-def _times(n: int) -> str:
-    return "once" if n == 1 else f"{n} times"
 
 
 def lines(readings: Iterable[Mapping[str, Any]], said: Iterable[Mapping[str, Any]]) -> list[Line]:
