@@ -129,6 +129,11 @@ class Day:
         return [line for line in self.lines[::-1] if line.what in (CRY, MISSED) and line.corrected != NO_CRY]
 
     @property
+    def open(self) -> list[Line]:
+        """The cries about which nobody has said anything, in order of time."""
+        return [line for line in self.cries if line.corrected is None]
+
+    @property
     def cried_s(self) -> float:
         """How long crying was heard, in s."""
         return sum(line.cried_s for line in self.cries)
