@@ -272,8 +272,11 @@ def test_a_cry_reaches_the_log(playwright: Playwright, trained: Trained, tmp_pat
         expect(phone.get_by_role("button", name="Start listening")).to_be_visible()
 
         phone.get_by_role("link", name="Diary").click()
+        all_lines = phone.locator("summary", has_text="All lines").first
+        all_lines.click()
         expect(phone.get_by_text("a feed helped")).to_be_visible()
         phone.get_by_role("button", name="Fed just now").click()
+        all_lines.click()
         expect(phone.locator(".line", has_text="Fed")).to_be_visible()
         browser.close()
         assert faults == []
