@@ -51,7 +51,7 @@ def photograph(page: Page, address: str, link: str) -> tuple[list[Image.Image], 
     page.locator("summary", has_text="More").click()
     page.wait_for_function(CLEAR, arg="tired")
     shots[5] = picture(page)
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop").dblclick()
     page.get_by_role("link", name="Diary").click()
     page.locator(".line").first.evaluate("node => node.scrollIntoView({ block: 'center' })")
     shots[6] = picture(page)

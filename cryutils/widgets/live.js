@@ -11,6 +11,7 @@ const HELD_S = 5; // of sound that waits for Python; what is older is a gap
 const QUIET_MS = 1500; // without sound from the microphone, or pictures from the camera
 const WORDLESS_MS = 3000; // without an answer from Python
 const WATCH_MS = 250;
+const SURE_MS = 4000; // between the two taps that stop
 const LOOK_MS = 2000; // between questions after the end, whether all is saved
 
 // Runs beside the page, so that a busy page loses no sound: one channel, blocks of equal size.
@@ -338,6 +339,7 @@ function makeView(model, el, capture) {
   const preview = element("div", { className: "live-preview" });
   const meter = element("meter", { min: -60, max: 0, low: -50, "aria-label": "Level in dB" });
   const bars = element("div", { className: "live-bars" });
+  let sureUntil = 0; // a second tap before then stops
   camera.checked = true;
   const root = element(
     "div",
@@ -372,7 +374,7 @@ function makeView(model, el, capture) {
     const silent = !on || Boolean(state.silence) || reading?.verdict === about.gap;
     const word = !on ? state.ended || "Not listening" : silent ? "Not listening"
       : state.isFile ? "Listening to the recording …" : (reading?.words ?? "Listening …");
-    start.textContent = { off: "Start listening", starting: "Asking the browser …", on: "Stop" }[state.phase];
+    start.textContent = { off: "Start listening", starting: "Asking the browser …", on: performance.now() < sureUntil ? "Tap again to stop" : "Stop" }[state.phase];
     start.disabled = Boolean(state.over);
     for (const input of [camera, file]) input.disabled = state.over || state.phase !== "off";
     const words = [state.notice, state.said].filter(Boolean).join(" ");
@@ -397,7 +399,13 @@ function makeView(model, el, capture) {
   }
 
   const choice = () => ({ picture: about.camera && camera.checked, file: file.files[0] ?? null });
-  start.addEventListener("click", () => (state.phase === "off" ? capture.start(choice()) : capture.stop()));
+  start.addEventListener("click", () => {
+    const sure = state.phase !== "on" || state.isFile || performance.now() < sureUntil;
+    sureUntil = sure ? 0 : performance.now() + SURE_MS;
+    if (state.phase === "off") capture.start(choice());
+    else if (sure) capture.stop();
+    else paint();
+  });
   file.addEventListener("change", () => file.files.length && capture.start(choice()).finally(() => (file.value = "")));
   root.addEventListener("keydown", (event) => event.stopPropagation()); // the notebook's own shortcuts
   capture.painters.add(paint);

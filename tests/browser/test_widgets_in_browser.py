@@ -172,7 +172,7 @@ def test_microphone_and_camera_are_heard_and_seen_if_they_are_allowed(opened: No
       document.dispatchEvent(new Event("visibilitychange"));
     }""")
     expect(page.locator(".live-remark")).to_contain_text("this page is hidden")
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop").dblclick()
     opened.until(lambda s: not s["listening"], "Python knows that nothing is heard")
     assert page.evaluate("streams.at(-1).getTracks().every(t => t.readyState === 'ended')")
 
