@@ -1,4 +1,4 @@
-"""Fill the tables of two pages from the results in `outputs/reference`, and copy two figures.
+"""Fill the tables of three pages from the results in `outputs/reference`, and copy two figures.
 
     python tools/figures.py
 
@@ -129,6 +129,14 @@ def counts() -> pd.DataFrame:
             table[f"{who}, {words}"] = counted.set_index("condition").value
     shown = pd.DataFrame(table).map(lambda count: "–" if pd.isna(count) else f"{count:.0f}")
     return shown.rename(index=lambda label: label.replace("_", " ")).rename_axis("class")
+
+
+def coverage() -> pd.DataFrame:
+    """Return the lowest coverage of an audit's intervals in percent, equal and lopsided tables."""
+    table = pd.read_csv(project_dir() / "outputs" / "reference" / "benchmarks" / "audited.csv")
+    lowest = 100 * table.groupby(["groups", "classes", "shape"]).coverage.min().unstack()
+    shown = lowest.map(lambda share: "–" if pd.isna(share) else f"{share:.0f}").agg(" / ".join, axis=1)
+    return shown.unstack().fillna("– / –").rename(columns="{} classes".format).rename_axis(columns=None)
 
 
 def leaks() -> pd.DataFrame:
@@ -283,6 +291,7 @@ def gate_uploads() -> pd.DataFrame:
 
 
 TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
+    "docs/audit.md": {"coverage": coverage},
     "docs/benchmark.md": {"methods": methods, "benchmark": benchmark_table},
     "docs/results.md": {
         "networks": lambda: every_score(scores()[names(scores()).str.fullmatch(MAIN)]),

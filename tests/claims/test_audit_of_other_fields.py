@@ -114,6 +114,15 @@ def test_a_clean_table_is_reported_on_one_screen_and_as_a_page(command: Command,
     assert code == 1 and "below 99 %" in error
 
 
+def test_no_interval_is_given_where_a_few_patients_have_most_images(tmp_path: Path) -> None:
+    table = lesions(60, 1)
+    sizes = np.where(np.arange(60) < 4, 40, 1)
+    table = table.loc[np.repeat(np.arange(60), sizes)].assign(Image=np.arange(sizes.sum()))
+    result = audited(table, tmp_path)
+    assert result.scores.low.isna().all() and result.scores.row_low.notna().all()
+    assert "patients" in result.notes.note[0]
+
+
 def test_training_rows_in_the_table_say_which_patients_are_known(tmp_path: Path) -> None:
     table = lesions(20, 4)
     part = np.where(table.Image % 4 == 0, "train", "test")

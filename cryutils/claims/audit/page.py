@@ -110,6 +110,8 @@ def _confusions(part: pd.DataFrame) -> str:
 
 
 def _groups(part: pd.DataFrame, cell: "pd.Series[float]", units: str) -> str:
+    from matplotlib.ticker import MaxNLocator
+
     right = (part.predicted == part.truth).groupby(part.infant).mean() * 100
     sizes = part.groupby("infant")["clip"].nunique()
     points = pd.DataFrame({"x": sizes, "y": right}).value_counts().reset_index()
@@ -118,7 +120,7 @@ def _groups(part: pd.DataFrame, cell: "pd.Series[float]", units: str) -> str:
     if cell.without in right:
         place = (sizes[cell.without], right[cell.without])
         axes.annotate(f"{cell.without:.16}", place, (6, 6), textcoords="offset points")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(0, 1.15 * sizes.max())
-    axes.set(xlabel=units, ylabel="right answers in %", ylim=(-4, 104))
+    axes.set(xlabel=units, ylabel="right answers in %", ylim=(-6, 108))
     return _svg(figure, "Right answers and size of each group")
