@@ -24,6 +24,7 @@ from crydecode.alarm import AGAIN_S, DELAY_S
 from crydecode.asking import ask
 from crydecode.diary import CRY, HELPED, MISSED, NOTES, ONE_DAY
 from crydecode.login import STATIC, form, log_in, log_out, own_path, set_cookie, token
+from crydecode.measured import false_alarms
 from crydecode.store import Log, transfer
 from cryutils import words
 from cryutils._io.paths import scratch_dir
@@ -113,7 +114,8 @@ async def night(request: Request, logs: list[Log], log: Log) -> Response:
     ago = "just now" if ago_s < 60 else f"{words.spent(max(ago_s, 120))} ago"
     last += [f"last fed {ago}"] if "fed" in at else []
     said = " · ".join(last[::-1])
-    shown = partial(page, request, "night.html", logs=logs, log=log, delay=DELAY_S, again=AGAIN_S)
+    rule = {"delay": DELAY_S, "again": AGAIN_S, "errors": false_alarms(DELAY_S)}
+    shown = partial(page, request, "night.html", logs=logs, log=log, **rule)
     return shown(sleeps=sleeps, last=said[:1].upper() + said[1:])
 
 

@@ -248,6 +248,32 @@ def gate_home() -> pd.DataFrame:
     return pd.DataFrame(texts).reindex(night.index).fillna("–").rename_axis("sound")
 
 
+def gate_alarms() -> pd.DataFrame:
+    """Return how often an alarm rings in sounds without a cry, by its delay: alarms and rings."""
+    rows = reference("gate_alarms").query("rings.notna()")
+    about = rows.drop_duplicates("kind").set_index("kind")
+    table = pd.DataFrame({"makers": about.makers, "minutes": about.minutes.round()}).astype(int)
+    for delay_s, part in rows.groupby("delay_s"):
+        counts = part.set_index("kind")[["alarms", "rings"]].astype(int).astype(str)
+        table[f"after {delay_s:.0f} s"] = counts.alarms.where(
+            counts.alarms == counts.rings, counts.alarms + " (" + counts.rings + ")"
+        )
+    return table.astype(str).rename_axis("sound")
+
+
+def gate_delays() -> pd.DataFrame:
+    """Return how many cries an alarm finds, and after how long, by its delay."""
+    rows = reference("gate_alarms").query("found.notna()")
+    texts = {
+        "cries": rows.kind,
+        "infants": rows.makers.map("{:.0f}".format),
+        "delay": rows.delay_s.map("{:.0f} s".format),
+        "that ring (%)": rows.found.map("{:.0%}".format).str.rstrip("%"),
+        "median time until it rings (s)": rows.late_s.map("{:.1f}".format).replace("nan", "–"),
+    }
+    return pd.DataFrame(texts).sort_values("cries", kind="stable").set_index("cries")
+
+
 def rates(rows: pd.DataFrame) -> pd.Series[str]:
     """Return numbers with intervals, such as "15 [4, 33]"; without one, the number alone."""
     return pd.Series(in_percents(rows[["value", "low", "high"]] / 100), rows.index)
@@ -306,6 +332,8 @@ TABLES: dict[str, dict[str, Callable[[], pd.DataFrame]]] = {
         "beyond": beyond,
         "gate": gate,
         "gate_home": gate_home,
+        "gate_alarms": gate_alarms,
+        "gate_delays": gate_delays,
         "gate_uploads": gate_uploads,
     },
 }
