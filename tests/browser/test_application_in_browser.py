@@ -334,6 +334,8 @@ def test_a_cry_at_one_phone_rings_at_another(
         mother.get_by_role("button", name="I'm coming").click()
         expect(father.get_by_role("button", name="I'm coming")).to_be_hidden()
         expect(home_page).to_contain_text("the connection is lost")
+        home.store.users.remove("ben")
+        expect(father.locator("#night")).to_contain_text("You are logged out")
         assert faults == []
     expect(home_page).to_contain_text("No connection")
     mother.reload()

@@ -62,8 +62,14 @@ def test_a_cry_on_one_device_rings_on_the_others_until_somebody_comes(
         with watch(ann, log.id) as again:
             assert not seen(again)["rings"]
         until(lambda: [line.what for line in log.lines()].count("coming") == 1)
-        ask(nursery, "stop")
-        assert seen(first, kind="lost")["why"] == "ann stopped it"
+        with ben.socket(log.id) as spare:
+            ask(spare, "start")
+            play(spare, cry)
+            assert ask(spare, "look")["others"] == ["ann"], "the page says who else listens"
+            ask(nursery, "stop")
+            assert seen(second, devices=[["ben", True]])["kind"] == "crying", "one device is enough"
+            ask(spare, "stop")
+        assert seen(first, kind="lost")["why"] == "ben stopped it"
     for each in (log, other):
         each.remove()
 
