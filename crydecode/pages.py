@@ -114,8 +114,8 @@ async def night(request: Request, logs: list[Log], log: Log) -> Response:
     ago = "just now" if ago_s < 60 else f"{words.spent(max(ago_s, 120))} ago"
     last += [f"last fed {ago}"] if "fed" in at else []
     said = " · ".join(last[::-1])
-    rule = {"delay": DELAY_S, "again": AGAIN_S, "errors": false_alarms(DELAY_S)}
-    shown = partial(page, request, "night.html", logs=logs, log=log, **rule)
+    shown = partial(page, request, "night.html", logs=logs, log=log, delay=DELAY_S, again=AGAIN_S)
+    shown = partial(shown, errors=false_alarms(DELAY_S))
     return shown(sleeps=sleeps, last=said[:1].upper() + said[1:])
 
 

@@ -186,7 +186,7 @@ def _sound(content: Mapping[str, Any], buffers: Sequence[Any]) -> tuple[npt.NDAr
         raise InputError(f"The page sent sound at {sr} Hz; only {low} to {high} Hz can be used.")
     if len(buffers) != 1 or len(buffers[0]) % 2 or len(buffers[0]) > 2 * BLOCK_S * sr:
         raise InputError("The page sent a block of sound that can't be read.")
-    return np.frombuffer(buffers[0], dtype="<i2") / np.float32(2**15), sr
+    return np.frombuffer(buffers[0], dtype="<i2").astype(np.float32) * np.float32(2**-15), sr
 
 
 def _picture(buffers: Sequence[Any]) -> npt.NDArray[np.uint8]:
