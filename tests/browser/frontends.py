@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -61,16 +62,20 @@ BEYOND = """() => [...document.querySelectorAll("p, a, button, h1, h2, h3, table
 
 
 class Files(SimpleHTTPRequestHandler):
-    """Serves a folder; `asked` has what was asked for since `serving` began."""
+    """Serves a folder; `asked` has what was asked for since `serving` began, `sent` what it then sent."""
 
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {
         ".mjs": "text/javascript",
         ".wasm": "application/wasm",
     }
     asked: ClassVar[list[tuple[str, str]]] = []
+    sent: ClassVar[list[str]] = []
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        self.asked.append((self.command, self.path.partition("?")[0]))
+        path = self.path.partition("?")[0]
+        self.asked.append((self.command, path))
+        if code == HTTPStatus.OK:
+            self.sent.append(path)
 
     def log_message(self, *words: Any) -> None: ...
 
@@ -78,19 +83,24 @@ class Files(SimpleHTTPRequestHandler):
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Serve a folder on this machine; yield its address, which ends with a slash."""
-    Files.asked = []
+    Files.asked, Files.sent = [], []
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
 
 
-def launch(playwright: Playwright, *options: str) -> Browser:
-    """Start an installed Chromium, or else Playwright's own."""
+def executable(playwright: Playwright) -> str:
+    """Return the path of an installed Chromium, or else of Playwright's own."""
     path = next(filter(None, map(shutil.which, INSTALLED)), playwright.chromium.executable_path)
     if not Path(path).exists():
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
-    return playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *options])
+    return path
+
+
+def launch(playwright: Playwright, *options: str) -> Browser:
+    """Start a Chromium that forgets everything at its end."""
+    return playwright.chromium.launch(executable_path=executable(playwright), args=[*ARGUMENTS, *options])
 
 
 def watched(page: Page) -> list[str]:

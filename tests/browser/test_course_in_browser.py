@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,15 +11,18 @@ import pytest
 pytest.importorskip("jupyterlite_core", reason="the dependency group docs is not installed")
 import lite
 import pyodide
-from frontends import HANG_S, ONLY_HERE, launch, serving, watched
-from playwright.sync_api import Page, Playwright
+from frontends import ARGUMENTS, HANG_S, ONLY_HERE, Files, executable, launch, serving, watched
+from playwright.sync_api import Locator, Page, Playwright, expect
 from sizes import large
 
 from cryutils.course import runner as course
 
+LESSON_1 = "lesson_1_start_here"
 KERNEL = "window.jupyterapp?.shell.currentWidget?.context?.sessionContext.session?.kernel"
-CELLS = "[...window.jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code')"
+NOTEBOOK = "window.jupyterapp?.shell.currentWidget?.content"
+CELLS = f"[...({NOTEBOOK}?.model?.cells ?? [])].filter(c => c.type === 'code')"
 OUTPUTS = f"{CELLS}.map(c => c.outputs.toJSON())"
+READY = f"{KERNEL}?.status === 'idle'"
 DONE = f"{KERNEL}?.status === 'idle' && {CELLS}.every(c => c.executionState === 'idle' && c.executionCount)"
 
 
@@ -47,7 +51,7 @@ def page(playwright: Playwright) -> Iterator[Page]:
 def run(page: Page, site: str, name: str) -> list[list[dict[str, Any]]]:
     """Run all cells of a notebook and return the outputs of its code cells."""
     page.goto(f"{site}lite/notebooks/index.html?path={name}.ipynb")
-    page.wait_for_function(f"{KERNEL}?.status === 'idle'")
+    page.wait_for_function(READY)
     page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
     page.evaluate(f"{CELLS}.forEach(c => {{ c.executionCount = null }})")
     page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
@@ -55,18 +59,96 @@ def run(page: Page, site: str, name: str) -> list[list[dict[str, Any]]]:
     return page.evaluate(OUTPUTS)
 
 
+def cell(page: Page, code: str, *, after: int = 0) -> Locator:
+    """Select the first cell that contains `code`, or one after it, scroll there, and return it."""
+    select = f"""async ([code, after]) => {{
+      const notebook = {NOTEBOOK};
+      const first = notebook.widgets.findIndex(cell => cell.model.sharedModel.source.includes(code));
+      notebook.activeCellIndex = first + after;
+      await notebook.scrollToItem(first + after, "center");
+    }}"""
+    page.evaluate(select, [code, after])
+    return page.locator(".jp-Cell.jp-mod-active")
+
+
+def run_cell(page: Page) -> str:
+    """Run the selected cell, and return what it prints."""
+    model = f"{NOTEBOOK}.activeCell.model"
+    page.evaluate(f"{{ const model = {model}; model.executionCount = null }}")
+    page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
+    page.wait_for_function(f"{model}.executionCount && {model}.executionState === 'idle'")
+    return "".join("".join(o.get("text", "")) for o in page.evaluate(f"{model}.outputs.toJSON()"))
+
+
+def check(page: Page, answer: str) -> str:
+    """Type an answer to the last exercise, run it and its check, and return what the check says."""
+    cell(page, "pitch = ").locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(f"pitch = {answer}")
+    run_cell(page)
+    cell(page, "pitch = ", after=1)
+    return run_cell(page)
+
+
 def test_lesson_1_runs_whole_without_another_server(site: str, page: Page) -> None:
     faults = watched(page)
-    outputs = [output for cell in run(page, site, "lesson_1_start_here") for output in cell]
+    outputs = [output for cell in run(page, site, LESSON_1) for output in cell]
     assert not [output for output in outputs if output["output_type"] == "error"]
     printed = "".join("".join(output.get("text", "")) for output in outputs)
     assert "random split: 71% right; new babies: 20% right" in printed
     assert "3 cries: synthetic voices" in printed
     played = "audio => audio.play().then(() => new Promise(done => { audio.ontimeupdate = done }))"
-    player = page.locator("audio").first
+    player = cell(page, "listen(x, sr=sr)").locator("audio").first
     player.evaluate(played)
     assert player.evaluate("audio => audio.currentTime") > 0
+
+    shown = cell(page, "knobs(scored")
+    picture = shown.locator(".widget-image")
+    before = picture.get_attribute("src")
+    shown.locator(".noUi-handle").first.press("ArrowRight")
+    expect(picture).not_to_have_attribute("src", str(before))
+    expect(shown.locator(".widget-readout").first).to_have_text("0.75")
+
+    loud = "librosa.feature.rms(y=first, frame_length=512, hop_length=128)[0]"
+    heard = "librosa.yin(first, fmin=200, fmax=1000, sr=sr, frame_length=512, hop_length=128)"
+    assert not check(page, "1234.5").startswith("Right")
+    assert check(page, f"{heard}[{loud} > 0.3 * {loud}.max()].mean()").startswith("Right")
+
+    page.evaluate("window.jupyterapp.commands.execute('notebook:insert-cell-below')")
+    lines = "from cryutils.widgets.player import CryPlayer\nCryPlayer(cries, sr=sr)"
+    page.evaluate(f"lines => {NOTEBOOK}.activeCell.model.sharedModel.setSource(lines)", lines)
+    run_cell(page)
+    play = page.locator(".cry-player .cry-play")
+    play.click()
+    graph = page.locator(".cry-player .cry-graph").element_handle()
+    page.wait_for_function("graph => graph.getAttribute('aria-valuenow') > 0.1", arg=graph)
+    play.click()
+
+    page.keyboard.press("Control+s")
+    page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+    page.reload()
+    page.wait_for_function(f"{CELLS}.some(cell => cell.sharedModel.source.includes('pitch = librosa'))")
     assert not [fault for fault in faults if urlsplit(fault).scheme in ("http", "https", "ws")]
+
+
+@large
+def test_a_second_visit_transfers_nothing_again(playwright: Playwright, site: str, tmp_path: Path) -> None:
+    options = {"executable_path": executable(playwright), "args": [*ARGUMENTS, ONLY_HERE]}
+    context = playwright.chromium.launch_persistent_context(tmp_path, **options)
+    sent = []
+    for _ in range(2):
+        Files.sent.clear()
+        page = context.new_page()
+        page.set_default_timeout(1000 * HANG_S)
+        page.goto(f"{site}lite/notebooks/index.html?path={LESSON_1}.ipynb")
+        page.wait_for_function(READY)
+        cell(page, "#@title Setup")
+        run_cell(page)
+        sent.append([*Files.sent])
+        page.close()
+    context.close()
+    assert len(sent[0]) > 50
+    assert sent[1] == []
 
 
 @large
