@@ -17,14 +17,13 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cryutils import audio, video
+from cryutils import audio
 from cryutils._io import media
 from cryutils.inference.readings import Frame, Kind, Reading, verdict
 from cryutils.inference.trained_models import DEMO, System, find_run, named, open_model
 from cryutils.models import novelty
 from cryutils.models.gate import CRY_PAUSE_S, STEP_S, WINDOW_S, Gate, bursts
 from cryutils.models.inputs import PictureInput, by_clip, pairs, picture_problem, sound_problem
-from cryutils.video import faces
 from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
 Array = npt.NDArray[np.float32]
@@ -208,6 +207,9 @@ def look(
 
     float64 (frames,), and uint8 (frames, size, size, 3). With "face", those that show one.
     """
+    from cryutils import video
+    from cryutils.video import faces
+
     if seeing.crop == "face":
         track = video.track(path, fps=seeing.fps, size=seeing.size)
         return track.times_s[track.usable], track.crops[track.usable], picture_problem(track)

@@ -19,7 +19,8 @@ import math
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ import numpy.typing as npt
 from PIL import Image
 from threadpoolctl import ThreadpoolController
 
-from cryutils import audio, video
+from cryutils import audio
 from cryutils._io import media
 from cryutils._io.paths import resolve
 from cryutils.audio import spectral
@@ -39,7 +40,6 @@ from cryutils.inference.readings import HOP_S, Kind, Reading, verdict
 from cryutils.inference.trained_models import Part, System, find_run, named
 from cryutils.models.gate import CRY_PAUSE_S, LEAST, STEP_S, Gate, bursts
 from cryutils.models.inputs import PictureInput
-from cryutils.video import faces, tracks
 from cryutils.words import GAP, NO_CRY, QUIET, UNSURE
 
 Array = npt.NDArray[np.float32]
@@ -114,8 +114,12 @@ class Models(threading.local):
 
     def __init__(self, run: Path | None) -> None:
         self.gate, self.predictor = Gate.load(), None if run is None else Predictor(run=run)
+        # Of OpenCV, which is imported only if pictures are judged.
+        self.one_thread: Callable[[], AbstractContextManager[None]] = nullcontext
         if self.predictor and self.predictor.system.face:
-            self.detector = faces.Detector()
+            from cryutils.video import faces
+
+            self.detector, self.one_thread = faces.Detector(), faces.single_threaded
         self.pools = ThreadpoolController()  # of BLAS and OpenMP; finding their libraries takes 8 ms
 
     def answering(self, *, synthetic: bool) -> System:
@@ -204,7 +208,7 @@ class Monitor:
             self._count += 1
             # On two busy cores a spectrogram's mel bands took 12 ms with two threads and 0.6 ms
             # with one, because waiting for the second thread takes longer than the work.
-            with self._models.pools.limit(limits=1), faces.single_threaded():
+            with self._models.pools.limit(limits=1), self._models.one_thread():
                 self._last = self._judged(end)
             yield self._last
 
@@ -329,6 +333,8 @@ class Monitor:
 
     def _looked(self, at: float, frame: Pixels) -> Answer:
         """Return the face model's answer for the tracked face in a picture."""
+        from cryutils.video import faces, tracks
+
         model = self._answering.face
         assert model is not None
         if model.input.crop == "frame":
@@ -345,6 +351,8 @@ class Monitor:
 
 def _answer(model: Part[PictureInput], crop: Pixels) -> Answer:
     """Return a face model's answer to a picture."""
+    from cryutils.video import faces
+
     if faces.is_blank(crop):
         return Answer(None, "black or blank picture")
     return Answer(model.predict(crop[None])[:, None])
@@ -363,6 +371,8 @@ def replay(path: str | os.PathLike[str], monitor: Monitor) -> Iterator[Reading]:
     The monitor is restarted first. Times are relative to the recording: its first sample is at 0 s.
     Raises InputError for a file that can't be read.
     """
+    from cryutils import video
+
     path = resolve(path)
     info = media.probe(path)
     monitor.restart(synthetic=info.is_synthetic)
