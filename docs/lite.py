@@ -9,18 +9,24 @@ pure packages are packed again from where they are installed, in the versions of
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterable
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
+import nbformat
+
 from cryutils.course import runner as course
+from cryutils.course.execution import without_course_data
 
 ROOT = Path(__file__).resolve().parent.parent
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
+LINK = re.compile(r"(?<=\]\()((?:\.\./)*)([\w/]+)\.(md|ipynb|py)(?=[#)])")
 PYODIDE = "https://cdn.jsdelivr.net/pyodide/v314.0.3/full/pyodide.mjs"
 # Loaded while the page opens, so that the first cell waits for less.
 PRELOADED = ["ipython", "jedi", "matplotlib", "micropip", "numpy", "pandas", "scikit-learn", "scipy"]
@@ -112,6 +118,39 @@ def new_wheel(folder: Path, name: str, modules: dict[str, str], needs: Iterable[
     return path
 
 
+def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
+    """Return a notebook of the list as the browser shows it.
+
+    A browser has no real recordings: the sounds are synthetic, and the text about DonateACry is left
+    out, as in each run with other recordings. JupyterLite opens only its own files: other links lead
+    to the site, or to the repository.
+    """
+    notebook = nbformat.read(ROOT / "notebooks" / f"{row['name']}.ipynb", as_version=4)
+    listed = [f"{other['name']}.ipynb" for other in course.contents() if other.get("browser")]
+    user, name = REPOSITORY.split("/")[-2:]
+
+    def address(link: re.Match[str]) -> str:
+        up, path, kind = link.groups()
+        if f"{path}.{kind}" in listed:
+            return link[0]
+        page = path if up else f"notebooks/{path}"
+        if kind == "py":
+            return f"{REPOSITORY}/blob/HEAD/{page}.py"
+        return f"https://{user}.github.io/{name}/{page}.html"
+
+    real = row.get("needs", {}).get("sound")
+    if real:
+        notebook.cells = without_course_data(notebook.cells, "DonateACry")
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = LINK.sub(address, cell.source)
+        elif real:
+            if "parameters" in cell.metadata.get("tags", []):
+                cell.source = re.sub(r'(?m)^data = "\w+"', 'data = "synthetic"', cell.source)
+            cell.outputs = [output for output in cell.outputs if "synthetic voices" in str(output)]
+    return notebook
+
+
 def build(site: Path, pyodide: str = PYODIDE) -> None:
     """Write the folder `lite` into the folder `site`."""
     settings = {"pyodideUrl": pyodide, "disablePyPIFallback": True}
@@ -123,7 +162,7 @@ def build(site: Path, pyodide: str = PYODIDE) -> None:
         wheels.mkdir()
         for row in course.contents():
             if row.get("browser"):
-                shutil.copy(ROOT / "notebooks" / f"{row['name']}.ipynb", home / "contents")
+                nbformat.write(for_browser(row), home / "contents" / f"{row['name']}.ipynb")
         about = {"jupyter-lite-schema-version": 0, "jupyter-config-data": config}
         (home / "jupyter-lite.json").write_text(json.dumps(about))
         for name in PACKED:

@@ -1,6 +1,7 @@
 """Optional packages: whether they are installed, and how to install them."""
 
 import re
+import sys
 from importlib import metadata
 from importlib.util import find_spec
 
@@ -26,6 +27,9 @@ def packages() -> list[str]:
 def require(package: str, extra: str, purpose: str) -> None:
     """Raise MissingExtra if `package`, part of `extra` and needed for `purpose`, is missing."""
     if not is_installed(package):
+        if sys.platform == "emscripten":
+            where = "run the notebook on a computer or in Colab"
+            raise MissingExtra(f"{purpose} needs the package {package}, which the browser lacks; {where}.")
         raise MissingExtra(
             f"{purpose} needs the extra [{extra}]; install it with: pip install 'cryutils[{extra}]'"
         )

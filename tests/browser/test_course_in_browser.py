@@ -1,6 +1,7 @@
 """Notebooks run in JupyterLite, with nothing but what the site serves."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from sizes import large
 
 from cryutils.course import runner as course
 
+ROOT = Path(__file__).resolve().parents[2]
+LISTED = {row["name"]: row for row in course.contents() if row.get("browser")}
 LESSON_1 = "lesson_1_start_here"
 KERNEL = "window.jupyterapp?.shell.currentWidget?.context?.sessionContext.session?.kernel"
 NOTEBOOK = "window.jupyterapp?.shell.currentWidget?.content"
@@ -151,9 +154,35 @@ def test_a_second_visit_transfers_nothing_again(playwright: Playwright, site: st
     assert sent[1] == []
 
 
+def printed(cells: list[list[dict[str, Any]]]) -> list[str]:
+    """Return what each cell prints."""
+    texts = [[o["text"] for o in cell if o.get("name") == "stdout"] for cell in cells]
+    return ["".join("".join(part) for part in text) for text in texts]
+
+
 @large
-@pytest.mark.parametrize("name", [row["name"] for row in course.contents() if row.get("browser")][1:])
-def test_a_listed_notebook_runs_to_its_end(name: str, site: str, page: Page) -> None:
-    outputs = [output for cell in run(page, site, name) for output in cell]
-    assert outputs
-    assert not [output for output in outputs if output["output_type"] == "error"]
+@pytest.mark.parametrize("name", [*LISTED][1:])
+def test_a_listed_notebook_runs_to_its_end_with_the_stored_numbers(name: str, site: str, page: Page) -> None:
+    cells = run(page, site, name)
+    assert not [output for cell in cells for output in cell if output["output_type"] == "error"]
+    stored = [c for c in lite.for_browser(LISTED[name]).cells if c.cell_type == "code"]
+    assert len(cells) == len(stored) > 5
+    compared = zip(printed(cells), printed([c.outputs for c in stored]), stored, strict=True)
+    for text, expected, cell in compared:
+        if expected and "nbval-ignore-output" not in cell.metadata.get("tags", []):
+            assert text == expected
+
+
+def test_links_lead_out_of_the_browser_and_its_text_is_not_about_recordings() -> None:
+    for name, row in LISTED.items():
+        for cell in lite.for_browser(row).cells:
+            links = re.findall(r"\]\(([^)\s]+)\)", cell.source) if cell.cell_type == "markdown" else []
+            for link in (urlsplit(link) for link in links):
+                pages, _, page = link.path.removeprefix("/cryutils/").rpartition("/")
+                if not link.netloc and page:
+                    assert page.removesuffix(".ipynb") in LISTED, (name, page)
+                elif link.netloc.endswith(".github.io") and pages != "lite/notebooks":
+                    stem = ROOT / pages / page.removesuffix(".html")
+                    assert stem.with_suffix(".md").exists() or stem.with_suffix(".ipynb").exists(), page
+            if row.get("needs", {}).get("sound"):
+                assert "course-data" not in cell.metadata.get("tags", []), name
