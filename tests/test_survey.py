@@ -14,6 +14,17 @@ SURVEY = pd.read_csv(DATA / "survey.csv", dtype=str, keep_default_na=False)
 SECOND = pd.read_csv(DATA / "survey_second.csv", dtype=str, keep_default_na=False)
 PROJECTS = SURVEY[SURVEY.included == "yes"]
 CODE = DATA.parent / "outputs" / "reference" / "public_code"
+HUBS = pd.read_csv(DATA / "hub_models.csv", dtype=str, keep_default_na=False)
+STATED = {
+    "a score": "metric",
+    "its classes": "classes",
+    "the data it was trained on": "data",
+    "how many clips it was tested on": "clips",
+    "how the test clips were chosen": "split",
+    "how many infants": "infants",
+    "that the infants of the test are new": "new_infants",
+    "licence": "licence",
+}
 RUNS = pd.read_csv(CODE / "projects.csv", dtype=str, keep_default_na=False).set_index("project")
 ANSWERS = pd.read_parquet(CODE / "answers.parquet").astype(str)
 CONDITIONS = ["as_is", "new_infants", "train_copies"]
@@ -39,6 +50,41 @@ def test_the_table_in_the_docs_has_the_shares_and_their_exact_intervals() -> Non
             middle, low, high = (f"{100 * end:.0f}" for end in ends)
             cells.append(f"{share.k}: {middle} % [{low}, {high}]")
         assert f"| {kind} | {' | '.join(cells)} |" in page
+
+
+def test_each_model_of_a_hub_has_a_source_and_no_fact_that_was_not_read() -> None:
+    assert HUBS.address.is_unique and HUBS.ne("").drop(columns=["value", "precision", "f1"]).all(axis=None)
+    addresses = HUBS.sources.str.split("; ").explode()
+    assert addresses.str.fullmatch(r"https://(huggingface\.co|components\.espressif\.com)/\S+").all()
+    unread = HUBS[HUBS.card.isin(["none", "not stored"])]
+    assert (
+        unread[["data", "clips", "infants", "split", "new_infants", "metric"]]
+        .isin(["not stated", "not read"])
+        .all(axis=None)
+    )
+    assert (HUBS.value == "").equals(HUBS.metric.isin(["not stated", "not read"]))
+
+
+def test_the_counts_of_models_in_the_docs_follow_from_the_file() -> None:
+    page = (DATA.parent / "docs" / "survey.md").read_text(encoding="utf-8")
+    read = HUBS[~HUBS.card.isin(["none", "not stored"])]
+    for words, column in STATED.items():
+        missing, unread = ((read[column] == answer).sum() for answer in ("not stated", "not read"))
+        assert f"| {words} | {len(read) - missing - unread} | {missing} | {unread} |" in page
+    cards = HUBS.card.value_counts()
+    assert f"{len(HUBS)} models of {HUBS.name.str.split('/').str[0].nunique()} accounts" in page
+    assert (cards["none"], cards["not stored"]) == (3, 6)
+    assert f"the other {len(read)} cards: {cards['whole']} were" in page
+    assert f"{cards['part']} in part and {cards['older']} in an older version" in page
+    accuracy = HUBS.value[HUBS.metric == "accuracy"].astype(float)
+    assert f"the {len(accuracy)} cards" in page
+    assert f"{accuracy.median():.2f} ({accuracy.min():.2f} to {accuracy.max():.2f})" in page
+    full = HUBS.loc[HUBS.precision != "", ["value", "precision", "f1"]].astype(float)
+    constant = (full.precision - full.value**2).abs() + (
+        full.f1 - 2 * full.value**2 / (1 + full.value)
+    ).abs() < 3e-4
+    assert len(full) == 10 and f"In {constant.sum()} of them, from two accounts" in page
+    assert HUBS.name[full.index[constant]].str.split("/").str[0].nunique() == 2
 
 
 def test_public_code_has_all_projects_of_the_protocol_and_the_answers_of_those_that_ran() -> None:
