@@ -151,7 +151,7 @@ class Day:
     def total(self) -> str:
         """The day in words."""
         heard, missed = (sum(line.what == what for line in self.cries) for what in (CRY, MISSED))
-        listened = f"Listened {words.spent(self.listened_s)}" if self.listened else "Nobody listened"
+        listened = f"Listened {words.spent(self.listened_s)}" if self.listened else "No device listened"
         cried = f"cried {words.spent(self.cried_s)} in {heard} {'cry' if heard == 1 else 'cries'}"
         parts = [cried if heard else "no crying"] if self.listened else []
         parts += [f"missed cries: {missed}"] if missed else []

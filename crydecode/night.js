@@ -6,6 +6,7 @@ const RING_MS = 1500; // between two tones
 const REFRESH_MS = 60_000; // of the line with the last feed
 const PAINT_MS = 500;
 const WORDS = { quiet: "Quiet", crying: "Crying", lost: "Not listening" };
+const SHAKES = { crying: [300, 150, 300], lost: [100, 100, 100, 100, 100, 100, 600] }; // ms
 const TONES = { crying: [660, 880], lost: [330, 220, 330, 220] }; // Hz
 const LOGGED_OUT = "You are logged out. Reload the page to log in.";
 const ENDS = {
@@ -13,8 +14,8 @@ const ENDS = {
   4409: "This page was closed, because too many are open. Reload it.",
   1008: "This page sent too much, so it has stopped. Reload it.",
 };
-const [home, word, why, spoken, trace, coming, begin, tiles, delay, again] = [
-  "night", "word", "why", "spoken", "trace", "coming", "begin", "tiles", "delay", "again",
+const [home, word, why, spoken, trace, here, coming, begin, tiles, delay, again] = [
+  "night", "word", "why", "spoken", "trace", "here", "coming", "begin", "tiles", "delay", "again",
 ].map((id) => document.getElementById(id));
 const title = document.title;
 let state = { kind: "lost", for_s: null, age_s: null, why: "", levels: [], devices: [] };
@@ -62,16 +63,16 @@ function read() {
   if (over || cut || state.kind === "lost" || age > SILENT_S) {
     const since = state.for_s === null ? null : state.kind === "lost" ? state.for_s + passed : age;
     const reason = over || (cut ? refusal || "No connection to the diary. Trying again …"
-      : since === null ? "Nobody listens yet. On the telephone beside the baby, open More, Listen with this device."
-        : `The listening device: ${state.why || "no sign of it"}.`);
+      : since === null ? "No device is listening yet. On the one beside the baby, press:"
+        : `The device beside the baby: ${state.why || "no sign of it"}.`);
     return ["lost", since === null ? WORDS.lost : `${WORDS.lost} since ${clock(since)}`, reason];
   }
-  const length = state.for_s + passed;
+  const length = Math.max(0, state.for_s + passed); // the other clock may be ahead
   const digits = `${Math.floor(length / 60)}:${String(Math.floor(length % 60)).padStart(2, "0")}`;
   const text = { crying: ` · ${digits}`, quiet: length < 60 ? "" : ` · ${spent(length)}` }[state.kind];
   const names = state.devices.map(([user, mine]) => (mine ? `${user}, this phone` : user)).join(" and ");
-  const listens = [names && `Heard by ${names}`, age > 2 && `last heard ${Math.floor(age)} s ago`];
-  return [state.kind, WORDS[state.kind] + text, listens.filter(Boolean).join(", ")];
+  const listens = [names && `Listening: ${names}.`, age > 2 && `Last heard ${Math.floor(age)} s ago.`];
+  return [state.kind, WORDS[state.kind] + text, listens.filter(Boolean).join(" ")];
 }
 
 function paint() {
@@ -79,7 +80,9 @@ function paint() {
   const hushed = state.hushed_s - (performance.now() - toldAt) / 1000;
   const off = hushed > 0 ? ` The ring is off until ${clock(-hushed)} (${state.hushed_by}).` : "";
   if (home.dataset.kind !== kind) spoken.textContent = `${WORDS[kind]}. ${kind === "lost" ? reason : ""}`;
+  if (home.dataset.kind === "crying" && kind === "quiet") refresh(); // the line with the last cry
   home.dataset.kind = kind;
+  here.hidden = over || armed || kind !== "lost";
   document.title = `${WORDS[kind]} · ${title}`;
   word.textContent = words;
   why.textContent = reason + off;
@@ -94,12 +97,12 @@ function paint() {
 function ring(what, words, reason) {
   const now = performance.now();
   coming.hidden = !what;
-  document.body.toggleAttribute("data-rings", Boolean(what));
+  document.body.dataset.rings = what;
   if (what !== rings) notify(what, words, reason);
   if (what && (what !== rings || now - rungAt >= RING_MS)) {
     rungAt = now;
     tone(what);
-    navigator.vibrate?.([300, 150, 300]);
+    navigator.vibrate?.(SHAKES[what]);
   }
   rings = what;
 }

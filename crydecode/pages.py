@@ -107,9 +107,12 @@ async def night(request: Request, logs: list[Log], log: Log) -> Response:
     """Show what another device hears, and ring."""
     lines = await ask(log.lines, time.time() - DAY_S)
     at = {line.what: line.start for line in lines if line.what in NOTES}
+    cries = [line for line in lines if line.what == CRY and line.corrected != words.NO_CRY]
     sleeps = at.get("asleep", 0.0) > at.get("awake", 0.0)
     since = at.get("asleep" if sleeps else "awake")
-    last = [f"{'asleep' if sleeps else 'awake'} since {datetime.fromtimestamp(since):%H:%M}"] if since else []
+    last = [f"last cry {line.clock}" for line in cries[-1:]]
+    if since:
+        last += [f"{'asleep' if sleeps else 'awake'} since {datetime.fromtimestamp(since):%H:%M}"]
     ago_s = time.time() - at.get("fed", 0.0)
     ago = "just now" if ago_s < 60 else f"{words.spent(max(ago_s, 120))} ago"
     last += [f"last fed {ago}"] if "fed" in at else []

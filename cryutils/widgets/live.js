@@ -384,7 +384,7 @@ function makeView(model, el, capture) {
     root.dataset.sure = (reading?.share ?? 0) >= 0.6 ? "more" : "less";
     awake.hidden = !on || !state.dozes || !matchMedia("(pointer: coarse)").matches;
     const missing = state.missing && `No ${state.missing} is coming in.`;
-    const last = state.last && !reading?.cries ? `The last cry: ${state.last}.` : "";
+    const last = state.last && state.last !== "crying" && !reading?.cries ? `The last cry: ${state.last}.` : "";
     remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.` : [missing, reading?.remark, last].filter(Boolean).join(" ");
     // Only where it changes: a link that is drawn again under a finger isn't followed.
     const of = (!state.isFile && reading?.state) || "";

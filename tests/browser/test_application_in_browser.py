@@ -250,7 +250,7 @@ def test_a_cry_reaches_the_log(playwright: Playwright, trained: Trained, tmp_pat
 
         # After the cry, its line is on the same page, and answering does not stop the listening.
         line = phone.locator("#lines .line").first
-        line.get_by_role("button", name="It was no cry").click()
+        line.get_by_role("button", name="It wasn't a cry").click()
         expect(line).to_contain_text("You said: no crying")
         line.get_by_role("button", name="Undo").click()
         expect(line).to_contain_text("What helped?")
