@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from refusals import Command, refusal, success
-from sklearn.model_selection import KFold, StratifiedGroupKFold
+from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedGroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils.claims import audit as audits
@@ -58,8 +58,20 @@ def test_folds_are_taken_from_a_splitter_or_a_list_and_repeats_are_seen() -> Non
     assert "31 speakers" in str(audits.audit(both, permutations=19))
     with pytest.raises(InputError, match="regression"):
         audits.table(model, voices(), np.arange(195) / 10, SPEAKER)
+    labels = np.where(SPEAKER < 16, "Parkinson", "healthy")
+    with pytest.raises(InputError, match="only the class 'healthy'"):
+        audits.table(model, voices(), labels, SPEAKER, cv=[(np.flatnonzero(SPEAKER >= 16), np.arange(9))])
+    with pytest.raises(InputError, match=r"groups: .*row 3"):
+        audits.table(model, voices(), HEALTH, SPEAKER.astype(float).mask(SPEAKER.index == 3))
     with pytest.raises(InputError, match="trains on row 0"):
         audits.table(model, voices(), HEALTH, SPEAKER, cv=[(np.arange(195), np.arange(9))])
+
+
+def test_no_ranking_is_scored_where_each_fold_has_one_class() -> None:
+    table = audits.table(KNeighborsClassifier(3), voices(), HEALTH, SPEAKER, cv=LeaveOneGroupOut())
+    result = audits.audit(table, permutations=19)
+    ranking = result.scores.set_index("metric").loc["area under the ROC curve"]
+    assert np.isnan(ranking.value) and "fold" in result.notes.note[0]
 
 
 def lesions(patients: int, images: int, seed: int = 0) -> pd.DataFrame:
@@ -139,6 +151,7 @@ def test_training_rows_in_the_table_say_which_patients_are_known(tmp_path: Path)
         (lesions(4, 3).drop(columns="y_pred"), {}, "'prediction' --prediction diagnosis"),
         (lesions(4, 3).assign(subject="a"), {"group": "case"}, "--group 'case' subject"),
         (lesions(4, 3).drop(columns="patient"), {}, "'group' patient --group image"),
+        (lesions(4, 3).iloc[:0], {}, "rows"),
         (
             lesions(4, 3).assign(diagnosis=range(12)).merge(lesions(40, 3)["Image"], "right"),
             {},
@@ -167,7 +180,11 @@ def test_a_score_of_class_1_gives_answers_and_a_ranking(tmp_path: Path) -> None:
 
 
 def test_a_chosen_column_is_read_and_each_row_may_be_a_unit(tmp_path: Path) -> None:
-    table = lesions(20, 1).rename(columns={"patient": "ward", "y_pred": "network"}).drop(columns="Image")
+    table = (
+        lesions(20, 1)
+        .rename(columns={"patient": "ward", "y_pred": "network", "diagnosis": "GroundTruth"})
+        .drop(columns="Image")
+    )
     result = audited(table, tmp_path, columns={"group": "ward", "prediction": "network"})
     assert result.words["infant"] == "ward" and result.n_clips == 20
     assert not result.leaks.shared.notna().any()

@@ -20,6 +20,7 @@ from cryutils.words import SPLITS
 # The lowest coverage of `benchmarks/audited.py` in such tables.
 _UNEVEN = "in simulations of tables with so few or so unequal infants in a class, intervals cover the true"
 _UNEVEN += " score as rarely as in 88 % instead of 95 %"
+_UNRANKED = "no fold has rows of two classes, and only rows of one fold are ranked"
 WORDS = {"clip": "clip", "infant": "infant", "device": "device"}
 
 
@@ -31,7 +32,9 @@ def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
     words: Mapping[str, str] = WORDS | table.attrs.get("words", {})
     clips = table.drop_duplicates("clip")
     if clips.truth.nunique() < 2 or clips.infant.nunique() < 2:
-        raise InputError(f"an audit needs two classes and two {plural(words['infant'])}.")
+        have = {"class": clips.truth.nunique(), words["infant"]: clips.infant.nunique()}
+        what = " and ".join(f"{n} {name if n == 1 else plural(name)}" for name, n in have.items())
+        raise InputError(f"{what}; an audit needs two of each. {table.attrs.get('read', '')}".strip())
     counts = clips.groupby("truth").agg(clips=("clip", "size"), infants=("infant", "nunique"))
     scores, leaks = [], []
     for (model, split), part in table.groupby(["model", "split"], sort=False):
@@ -80,6 +83,8 @@ def _scores(part: Answers) -> list[dict[str, Any]]:
         if np.isfinite(part.strengths).any(axis=(0, 1)).all():  # of every class
             folds = part.folds if all(part.folds) else None
             found = evaluation.auc_interval(part.strengths, part.truth, over, folds)
+            if folds and not any(len({*part.truth[test]}) > 1 for row in folds for _, test in row):
+                found = replace(found, value=np.nan, low=None, high=None, reason=_UNRANKED)
             measured.setdefault("roc_auc", []).append(found)
     if _is_uneven(part):
         for pair in measured.values():

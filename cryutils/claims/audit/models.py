@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,8 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFra
     Raises
     ------
     InputError
-        If lengths differ, `y` is a number to estimate, or a fold trains on a row that it tests.
+        If lengths differ, a label or group is missing, `y` is a number to estimate, or a fold trains on
+        a row that it tests, or on one class.
 
     Examples
     --------
@@ -53,6 +55,9 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFra
         raise InputError(
             f"{rows.shape[0]} rows, {len(truth)} labels and {len(whose)} groups: give one for each."
         )
+    for name, values in (("y", y), ("groups", groups)):
+        if (missing := np.flatnonzero(pd.isna(np.asarray(values, dtype=object)))).size:
+            raise InputError(f"{name}: nothing is given for row {missing[0]}; leave such rows out.")
     check_classes("y", pd.Series(truth))
     group = word(str(getattr(groups, "name", None) or "group"))
     parts, notes = [], []
@@ -80,10 +85,10 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFra
 def _splitters(cv: Any) -> Iterable[Any]:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    if not isinstance(cv, int):
+    if not isinstance(cv, Integral):
         return [cv]
     kinds = (StratifiedGroupKFold, StratifiedKFold)
-    return [kind(n_splits=cv, shuffle=True, random_state=0) for kind in kinds]
+    return [kind(n_splits=int(cv), shuffle=True, random_state=0) for kind in kinds]
 
 
 def _title(model: Any) -> str:
@@ -97,6 +102,9 @@ def _fold(model: Any, rows: Any, y: Any, truth: Any, whose: Any, train: Any, tes
 
     if shared := {*train} & {*test}:
         raise InputError(f"a fold trains on row {min(shared)}, which it also tests.")
+    if len(only := np.unique(truth[train])) == 1:
+        what = f"a fold has only the class {str(only[0])!r} to train on"
+        raise InputError(f"{what}; use StratifiedGroupKFold, or fewer or other folds.")
     take = getattr(rows, "iloc", rows)
     fitted = clone(model).fit(take[train], np.asarray(y)[train])
     answers = {"clip": test.astype(str), "infant": whose[test], "truth": truth[test]}

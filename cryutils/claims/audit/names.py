@@ -26,7 +26,7 @@ ROLES = {  # our name of a column, and the words for it; ours is preferred
     "score": "score, y score, prob, y prob, proba, y proba, probability, risk",
 }
 WORDS = {name: [part.strip() for part in words.split(",")] for name, words in ROLES.items()}
-_KNOWN = {word for words in WORDS.values() for word in words}
+_KNOWN = {word.replace(" ", ""): word for words in WORDS.values() for word in words}
 OPTIONS = {name: name for name in ("truth", "prediction", "device")} | {"clip": "unit", "infant": "group"}
 _RARE = {"child": "children", "person": "people"}
 
@@ -34,12 +34,13 @@ _RARE = {"child": "children", "person": "people"}
 def word(column: str) -> str:
     """Return the noun in the name of a column.
 
-    >>> word("Patient_ID"), word("y_true")
-    ('patient', 'y true')
+    >>> word("Patient_ID"), word("y_true"), word("GroundTruth")
+    ('patient', 'y true', 'ground truth')
     """
     text = " ".join(re.sub(r"[_\-.\s]+", " ", column.casefold()).split())
     text = re.sub(r"(?<=.) (id|name|code|number|no)$", "", text)
-    return text.removesuffix("id") if text.removesuffix("id") in _KNOWN else text
+    joined = text.replace(" ", "")
+    return _KNOWN.get(joined) or _KNOWN.get(joined.removesuffix("id")) or text
 
 
 def plural(noun: str) -> str:
@@ -72,7 +73,9 @@ def columns(path: Path, names: Iterable[str], chosen: Mapping[str, str]) -> dict
         fits = [name for name in fits if nouns[name] != "id"] or fits
         if len(fits) > 1:
             remedy = f"name it with --{option} COLUMN" if option else "rename one of them"
-            raise InputError(f"{path}: {' or '.join(fits)}? Several columns may be the {ours}; {remedy}.")
+            raise InputError(
+                f"{path}: {' or '.join(fits)}? Several columns may be the {option or ours}; {remedy}."
+            )
         found |= dict.fromkeys([ours], *fits) if fits else {}
     if "infant" not in found and "device" in found and "device" not in chosen:
         found["infant"] = found.pop("device")
@@ -95,7 +98,8 @@ def nouns(found: Mapping[str, str]) -> dict[str, str]:
 def check_classes(what: str, truth: "pd.Series[str]") -> None:
     """Raise InputError if a truth is a number to estimate, with more than 20 different values."""
     values = truth.unique()
-    numbers = pd.to_numeric(pd.Series(values).str.replace(",", "."), errors="coerce")
+    numbers = pd.to_numeric(pd.Series(values, dtype=str).str.replace(",", "."), errors="coerce")
     if len(values) > 20 and numbers.notna().all():
         shown = f"{len(values)} different numbers, which is a regression; the audit needs classes"
+        shown += ". If they are codes of classes, put a letter before each"
         raise InputError(printable(f"{what}: {shown}."))

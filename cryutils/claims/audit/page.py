@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 body { color: #222; background: #fff }
-figure { margin: 2rem 0 }
-svg { max-width: 100%; height: auto }
+figure { margin: 2rem 0; overflow-x: auto }
 pre { overflow-x: auto; background: #f4f4f4; padding: 1rem }
 """
 _GROUPS, _ROWS, _GUESS = "#1b5e8c", "#d08a2e", "#666666"
@@ -80,15 +79,13 @@ def _svg(figure: "Figure", label: str) -> str:
 def _scores(result: Audit) -> str:
     table = result.scores
     several = [name for name in ("model", "split") if table[name].nunique() > 1]
-    figure, axes = _empty(8, 0.8 + 0.42 * len(table))
+    figure, axes = _empty(6.5, 0.8 + 0.42 * len(table))
     for place, (_, row) in enumerate(table.iterrows()):
         for low, high, shift, colour in (
             (row.low, row.high, -0.1, _GROUPS),
             (row.row_low, row.row_high, 0.14, _ROWS),
         ):
-            axes.plot(
-                [100 * (low or row.value), 100 * (high or row.value)], [place + shift] * 2, color=colour, lw=4
-            )
+            axes.plot([100 * low, 100 * high], [place + shift] * 2, color=colour, lw=4)
         axes.plot(100 * row.value, place, "o", color="#222222")
         axes.plot([100 * row.guess] * 2, [place - 0.35, place + 0.35], color=_GUESS, lw=2)
     labels = table[[*several, "metric"]].agg(", ".join, axis=1)
@@ -115,7 +112,7 @@ def _groups(part: pd.DataFrame, cell: "pd.Series[float]", units: str) -> str:
     right = (part.predicted == part.truth).groupby(part.infant).mean() * 100
     sizes = part.groupby("infant")["clip"].nunique()
     points = pd.DataFrame({"x": sizes, "y": right}).value_counts().reset_index()
-    figure, axes = _empty(8, 3.6)
+    figure, axes = _empty(6.5, 3.6)
     axes.scatter(points.x, points.y, s=30 * np.sqrt(points["count"]), color=_GROUPS, alpha=0.6)
     if cell.without in right:
         place = (sizes[cell.without], right[cell.without])

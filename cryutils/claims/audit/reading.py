@@ -44,6 +44,8 @@ def read(
     rows that contradict each other, and names of groups that differ only in these ways.
     """
     raw = _cells(path, ())
+    if raw.empty:
+        raise InputError(f"{path}: no rows below the names of the columns; add one for each answer.")
     headings = [str(name) for name in raw]
     chances = [name for name in headings if name[:2] == "p_"]
     found = names.columns(path, [name for name in headings if name not in chances], columns or {})
@@ -97,7 +99,11 @@ def _check(path: Path, table: pd.DataFrame, found: Mapping[str, str], unit: str,
         wrong = first != table.infant
         what = f"an earlier row has {next(iter(first[wrong]), '')!r}; make them one name"
         check("infant", wrong, f"{what}, or give --distinct-groups")
-    check("split", ~table.split.isin(["", "random", "leak_free"]), "give random or leak_free")
+    check(
+        "split",
+        ~table.split.isin(["", "random", "leak_free"]),
+        "give random or leak_free, or call the test rows test",
+    )
     wrong = table.duplicated(["model", "split", "repeat", "clip"])
     check("clip", wrong, f"this {unit} has two rows; give one, or number repeats")
     for name in ("truth", "infant", "device"):
@@ -146,6 +152,8 @@ def _understood(found: Mapping[str, str], used: Sequence[str], unused: Sequence[
         for ours, name in found.items()
         if name in used
     ]
+    chances = [name for name in used if name not in found.values()]
+    rows += [f"{len(chances)} columns p_<class>"] if chances else []
     others = f"; not used: {', '.join(unused)}" if unused else ""
     return f"Columns: {', '.join(rows)}{others}."
 

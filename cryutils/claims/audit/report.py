@@ -147,7 +147,10 @@ def _scores(result: Audit, units: str, group: str) -> list[str]:
     caption = (
         f"Scores in percent, with 95 % intervals over {groups}. Intervals over {units}, as in most papers,"
     )
-    return [*_wrapped(f"{caption} ignore that {units} of one {group} are alike."), *_text(shown)]
+    alike = f"ignore that {units} of one {group} are alike."
+    if result.n_clips == result.n_infants:
+        alike = f"are the same: each {group} has one of these {units}. If not, name its column with --group."
+    return [*_wrapped(f"{caption} {alike}"), *_text(shown)]
 
 
 def _text(table: pd.DataFrame) -> list[str]:
@@ -163,6 +166,7 @@ def _known(row: Any, unit: str, group: str) -> str:
     if pd.isna(row.on_new):
         return text
     new = in_percent(row.on_new, row.new_low, row.new_high)
+    new += " (too few for an interval)" * bool(pd.isna(row.new_low))
     return f"{text}; {_MAIN} {in_percent(row.on_known)} for them, {new} for new {plural(group)}"
 
 
@@ -197,11 +201,13 @@ def _single(row: Any, result: Audit) -> str:
 
 def _chance(result: Audit, rows: list[tuple[str, Any]]) -> str:
     """Return what can be told from guessing, and the p-values."""
+    group, groups = result.words["infant"], plural(result.words["infant"])
     main, least = main_rows(result).iloc[0], result.leaks.least.max(skipna=False)
     guess = f"guessing ({100 * main.guess:.0f})"
     text = f"no score can be told from {guess}"
     if not pd.isna(least):
-        text = f"a {_MAIN} below about {100 * least:.0f} cannot be told from {guess}"
+        text = f"if {groups} differ as much as the {plural(result.words['clip'])} of one {group},"
+        text += f" a {_MAIN} below about {100 * least:.0f} cannot be told from {guess}"
     tested = [f"{name} {row.p_value:.3f}".strip() for name, row in rows if not pd.isna(row.p_value)]
-    how = f"p, if labels are exchanged between {plural(result.words['infant'])}"
+    how = f"p, if labels are exchanged between {groups}"
     return f"{text}; {how}: {', '.join(tested)}" if tested else text
