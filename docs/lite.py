@@ -118,6 +118,16 @@ def new_wheel(folder: Path, name: str, modules: dict[str, str], needs: Iterable[
     return path
 
 
+def stand_ins(folder: Path) -> Path:
+    """Write the wheel of what librosa imports and the browser lacks into `folder`, and return its path.
+
+    It requires what the course needs.
+    """
+    modules = dict.fromkeys(["audioread", "soundfile"], "")
+    modules["numba"] = (ROOT / "docs" / "browser" / "numba.py").read_text("utf-8")
+    return new_wheel(folder, "cryutils_browser", modules, NEEDED)
+
+
 def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
     """Return a notebook of the list as the browser shows it.
 
@@ -167,9 +177,7 @@ def build(site: Path, pyodide: str = PYODIDE) -> None:
         (home / "jupyter-lite.json").write_text(json.dumps(about))
         for name in PACKED:
             pack(name, wheels)
-        modules = dict.fromkeys(["audioread", "soundfile"], "")  # librosa imports them
-        modules["numba"] = (ROOT / "docs" / "browser" / "numba.py").read_text("utf-8")
-        new_wheel(wheels, "cryutils_browser", modules, NEEDED)
+        stand_ins(wheels)
         own_wheel(wheels)
         command = [sys.executable, "-m", "jupyterlite_core", "build", "--contents", "contents"]
         command += ["--no-sourcemaps"]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import made_media
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -113,6 +112,8 @@ def sound() -> Callable[..., Path]:
         if path.suffix == ".wav":
             wavfile.write(path, sr, (x * 32767).astype(np.int16))
         else:
+            import made_media
+
             codec = CODECS[path.suffix]
             rate = 48000 if codec == "libopus" else sr  # Opus knows few rates
             frames = [np.full((32, 32, 3), 50 * i, np.uint8) for i in range(3)]

@@ -10,7 +10,7 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GroupKFold, KFold, cross_val_score
 
-from cryutils import audio, load, video
+from cryutils import audio, load
 from cryutils.audio import spectral
 from cryutils.datasets.corpus import Clip
 from cryutils.datasets.synthetic import face, generator, voice
@@ -78,6 +78,8 @@ def test_a_file_holds_the_planned_cry() -> None:
 
 
 def test_a_video_has_the_size_rate_and_length_asked_for() -> None:
+    from cryutils import video
+
     clips = make(**VIDEO | {"duration_s": 1.3, "fps": 30, "size": 96, "sr": 16000})
     assert clips.note == "synthetic voices and faces: no evidence about real infants"
     assert (clips[0].has_audio, clips[0].has_video, clips[0].path.suffix) == (True, True, ".mp4")

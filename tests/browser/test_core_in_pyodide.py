@@ -1,0 +1,54 @@
+"""The core passes its own tests in the browser's Python, which node starts without a browser."""
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jupyterlite_core", reason="the dependency group docs is not installed")
+import lite
+import pyodide
+from sizes import large
+
+ROOT = Path(__file__).resolve().parents[2]
+PURE = ["iniconfig", "librosa", "pluggy", "pooch", "pytest", "seaborn", "sortedcontainers"]
+# For any platform: in later versions, a part of hypothesis is compiled.
+PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
+PIP += ["--platform=any", "--python-version=3.14", "hypothesis==6.155.7", "--target"]
+# Every file here passed; others that need no film, network or process may follow.
+TESTED = [f"tests/audio/test_{name}.py" for name in ("files", "stress")]
+TESTED += [f"tests/claims/test_{name}.py" for name in ("arithmetic", "audit", "audit_of_other_fields")]
+LEFT_OUT = {  # what the browser lacks
+    "audio/test_files.py::test_read_is_librosas_load": "soundfile",
+    "claims/test_audit.py::test_names_are_compared": "pyarrow",
+    "claims/test_audit.py::test_answers_on_other_folds": "pyarrow",
+}
+
+
+def packages(folder: Path) -> Path:
+    """Write pure packages into `folder`, after making it; skip the test if that is impossible."""
+    try:
+        subprocess.run([*PIP, str(folder)], check=True, capture_output=True, timeout=600)
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"hypothesis cannot be downloaded: {error}")
+    for wheel in [*(lite.pack(name, folder) for name in PURE), lite.stand_ins(folder)]:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+    return folder
+
+
+@large
+def test_the_core_passes_its_tests_in_pyodide(tmp_path: Path) -> None:
+    node = shutil.which("node") or pytest.skip("node is not installed")
+    script = Path(__file__).with_name("in_node.mjs")
+    command = [node, script, pyodide.folder(), ROOT, packages(tmp_path / "packages")]
+    command += ["-p", "no:cacheprovider", "--capture=sys", *TESTED]
+    command += [f"--deselect=tests/{name}" for name in LEFT_OUT]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    print(done.stdout[-10_000:], done.stderr[-2_000:])
+    assert done.returncode == 0
+    assert int(re.findall(r"(\d+) passed", done.stdout)[-1]) >= 68
