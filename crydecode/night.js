@@ -64,7 +64,7 @@ function read() {
     const since = state.for_s === null ? null : state.kind === "lost" ? state.for_s + passed : age;
     const reason = over || (cut ? refusal || "No connection to the diary. Trying again …"
       : since === null ? "No device is listening yet. On the one beside the baby, press:"
-        : `The device beside the baby: ${state.why || "no sign of it"}.`);
+        : `The device beside the baby: ${state.why.replace("this page", "its page") || "no sign of it"}.`);
     return ["lost", since === null ? WORDS.lost : `${WORDS.lost} since ${clock(since)}`, reason];
   }
   const length = Math.max(0, state.for_s + passed); // the other clock may be ahead
