@@ -82,20 +82,17 @@ class Alarm:
         passed = time - self._time
         self._time = time
         self._rung_s += max(0.0, passed)
-        known = passed if 0 <= passed <= LOST_S else 0.0
         if is_crying is None:
             return None
-        return self._crying(time, known) if is_crying else self._calm(time, known)
-
-    def _calm(self, time: float, passed: float) -> Event | None:
-        self._quiet_s += passed
+        self._quiet_s += passed if 0 <= passed <= LOST_S else 0.0
+        if is_crying:
+            return self._crying(time)
         if self.since is None or self._quiet_s < self._hold_s:
             return None
         self.since = None
         return Event(Change.QUIET, time, time - self._quiet_s)
 
-    def _crying(self, time: float, passed: float) -> Event | None:
-        self._quiet_s += passed
+    def _crying(self, time: float) -> Event | None:
         if self.since is None and self._quiet_s >= self._hold_s:  # another episode
             self._begin, self._cried_s = time - HOP_S, 0.0
         self._cried_s += min(HOP_S, self._quiet_s)

@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from cryutils._io import paths
 from cryutils.errors import InputError, printable
@@ -17,6 +18,9 @@ from cryutils.errors import InputError, printable
 # Addresses of proxies that are trusted to state a client's address and scheme, in uvicorn's own
 # variable. Without it, uvicorn would trust every program on this machine.
 PROXIES = frozenset(os.environ.get("FORWARDED_ALLOW_IPS", "").replace(",", " ").split())
+
+# uvicorn's settings for servers that write no line about a request.
+SILENT: dict[str, Any] = {"http": "h11", "log_config": None, "access_log": False, "server_header": False}
 
 
 def certificate(certfile: str | None, keyfile: str | None) -> dict[str, Path]:

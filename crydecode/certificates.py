@@ -5,7 +5,6 @@ The authority can certify one name and addresses of one private network, nothing
 
 import re
 import socket
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -38,9 +37,7 @@ class Authority(NamedTuple):
     def name(self) -> str:
         """The machine's name when the authority was made, such as baby.local."""
         limits = self.certificate.extensions.get_extension_for_class(x509.NameConstraints).value
-        return next(
-            str(each.value) for each in limits.permitted_subtrees or () if isinstance(each, x509.DNSName)
-        )
+        return str(next(iter(limits.permitted_subtrees or ())).value)
 
     @property
     def pem(self) -> bytes:
@@ -73,40 +70,35 @@ def authority(folder: Path, address: IPv4Address) -> Authority:
     host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")[:40]
     name = f"{host or 'baby'}.local"
     limits = x509.NameConstraints([x509.DNSName(name), x509.IPAddress(network)], None)
-    return _signed(path, f"Cry diary on {name}", AUTHORITY, ("key_cert_sign", "crl_sign"), [limits])
+    return _signed(path, f"Cry diary on {name}", limits)
 
 
 def certify(path: Path, by: Authority, address: IPv4Address) -> Path:
     """Write a key and a certificate for `address` and the authority's name, which is valid for a year."""
     names = x509.SubjectAlternativeName([x509.DNSName(by.name), x509.IPAddress(address)])
     server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-    _signed(path, by.name, YEAR, ("digital_signature",), [names, server], by)
+    _signed(path, by.name, names, server, by=by)
     return path
 
 
-def _signed(
-    path: Path,
-    title: str,
-    lasts: timedelta,
-    uses: Sequence[str],
-    extensions: Sequence[x509.ExtensionType],
-    by: Authority | None = None,
-) -> Authority:
-    """Write a new key and its certificate to a file that nobody else may read. by: itself if None."""
+def _signed(path: Path, title: str, *more: x509.ExtensionType, by: Authority | None = None) -> Authority:
+    """Write a new key and its certificate to a file that nobody else may read.
+
+    more: extensions. by: the authority that signs it; None: it is an authority and signs itself.
+    """
+    uses, lasts = (("digital_signature",), YEAR) if by else (("key_cert_sign", "crl_sign"), AUTHORITY)
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
     issuer, signer = (by.certificate.subject, by.key) if by else (subject, key)
     usage = x509.KeyUsage(**{use: use in uses for use in _USES})
     basic = x509.BasicConstraints(ca=by is None, path_length=None if by else 0)
-    own, issuers = key.public_key(), signer.public_key()
-    builder = x509.CertificateBuilder(
-        issuer, subject, own, x509.random_serial_number(), now - EARLY, now + lasts
-    )
-    for extension in (basic, usage, *extensions):
+    own, serial = key.public_key(), x509.random_serial_number()
+    mine = x509.SubjectKeyIdentifier.from_public_key(own)
+    issuers = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+    builder = x509.CertificateBuilder(issuer, subject, own, serial, now - EARLY, now + lasts)
+    for extension in (basic, usage, *more, mine, issuers):
         is_critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage | x509.NameConstraints)
         builder = builder.add_extension(extension, is_critical)
-    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(own), False)
-    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuers), False)
     certificate = builder.sign(signer, hashes.SHA256())
     with paths.writing(path) as temporary:
         temporary.touch(0o600)

@@ -135,27 +135,12 @@ def log_purge(before: datetime) -> None:
 @click.option("--infant", metavar="NAME", help="Write the diary of this infant.")
 @click.option("--mqtt", metavar="HOST", help="Broker for Home Assistant: HOST[:PORT] or mqtts://USER@HOST.")
 @click.option("--webhook", metavar="URL", help="Address to which each event is posted as JSON.")
-@click.option(
-    "--delay", "delay_s", type=click.FloatRange(0, 600), default=10.0, help="Seconds of crying first."
-)
-@click.option(
-    "--again", "again_s", type=click.FloatRange(10), default=300.0, help="Seconds to the next alarm."
-)
-@click.option(
-    "--hold", "hold_s", type=click.FloatRange(1, 3600), default=60.0, help="Seconds of quiet at its end."
-)
-@click.option(
-    "--windows", "least", type=click.IntRange(1, 4), default=2, help="Of four windows that must pass."
-)
+@click.option("--delay", type=click.FloatRange(0, 600), default=10.0, help="Seconds of crying first.")
+@click.option("--again", type=click.FloatRange(10), default=300.0, help="Seconds to the next alarm.")
+@click.option("--hold", type=click.FloatRange(1, 3600), default=60.0, help="Seconds of quiet at its end.")
+@click.option("--windows", type=click.IntRange(1, 4), default=2, help="Of four windows that must pass.")
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True), help="Least score of a window.")
-def listen(
-    source: str | None,
-    device: str | None,
-    infant: str | None,
-    mqtt: str | None,
-    webhook: str | None,
-    **rule: Any,
-) -> None:
+def listen(source: str | None, device: str | None, infant: str | None, **options: Any) -> None:
     """Tell when crying begins and ends, from a sound card, or from SOURCE: a file or a stream.
 
     Events are printed: crying, crying again, quiet, not listening, listening. Ctrl+C stops.
@@ -171,12 +156,12 @@ def listen(
     is_live = source is None or "://" in source
     if infant and source and not is_live:
         raise InputError(f"--infant: {source} is a file, and a diary is of what happens now; leave it out.")
-    hears = {name: rule.pop(name) for name in ("least", "threshold")}
+    alarm = Alarm(delay_s=options["delay"], again_s=options["again"], hold_s=options["hold"])
     with ExitStack() as stack:
-        heard = listening.readings(source, device, **hears)
+        heard = listening.readings(source, device, options["windows"], options["threshold"])
         tell: list[listening.Tell] = [lambda event: say(event.text(is_live=is_live))]
-        for outlet, address in ((listening.Mqtt, mqtt), (listening.Webhook, webhook)):
-            if address:
+        for name, outlet in (("mqtt", listening.Mqtt), ("webhook", listening.Webhook)):
+            if address := options[name]:
                 told = outlet(address, infant or "")
                 stack.callback(told.close)
                 tell.append(told.tell)
@@ -185,4 +170,4 @@ def listen(
             log = stack.enter_context(opened()).infant(infant)
             writer = Writer(partial(log.append, log.begin()))
             stack.callback(writer.flush, 5.0)
-        listening.listen(heard, Alarm(**rule), tell, writer)
+        listening.listen(heard, alarm, tell, writer)

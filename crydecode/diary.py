@@ -72,11 +72,6 @@ class Line:
         return f"{between}, {words.spent(self.cried_s)} of crying" if self.what == CRY else first
 
     @property
-    def clock(self) -> str:
-        """When it began."""
-        return clock(self.start)
-
-    @property
     def answer(self) -> str:
         """The models' answer or the note, in words."""
         if self.what == CRY:
@@ -186,11 +181,8 @@ class Day:
         for start in range(int(self.since), int(self.until), 3600):
             hour, k = (start, start + 3600), (datetime.fromtimestamp(start).hour - 12) % 24
             if any(common(span, hour) for span in self.listened):
-                lines = [line for line in self.cries if line.stop > line.start]
-                parts = (
-                    line.cried_s * common((line.start, line.stop), hour) / (line.stop - line.start)
-                    for line in lines
-                )
+                spans = [(line.cried_s, line.start, line.stop) for line in self.cries if line.cried_s]
+                parts = (s * common((first, last), hour) / (last - first) for s, first, last in spans)
                 cried[k] = (cried[k] or 0.0) + sum(parts)
         return cried
 
@@ -228,9 +220,8 @@ def score(lines: Iterable[Line], states: Collection[str]) -> Score:
     known = {helped: next((name for name in names if name in states), "") for helped, names in LABELS.items()}
     pairs = [(line.state, label) for line in lines if line.what == CRY and (label := known.get(line.helped))]
     named = [(state, label) for state, label in pairs if state != UNSURE]
-    common, most = max(
-        Counter(label for _, label in named).items(), key=lambda item: item[1], default=("", 0)
-    )
+    ranked = Counter(label for _, label in named).most_common(1)
+    common, most = ranked[0] if ranked else ("", 0)
     return Score(len(pairs), len(named), sum(state == label for state, label in named), common, most)
 
 

@@ -98,7 +98,7 @@ class Attempts:
 
 
 def readings(
-    source: str | None, device: str | None = None, *, least: int = LEAST, threshold: float | None = None
+    source: str | None, device: str | None = None, least: int = LEAST, threshold: float | None = None
 ) -> Iterator[Reading]:
     """Return the readings of a stream, a file, or without a source of a sound card.
 
@@ -106,8 +106,9 @@ def readings(
     InputError if the file can't be read, or the sound card or the kind of stream is unknown.
     """
     monitor = Monitor(models=Models(None))
-    threshold = monitor.gate.threshold if threshold is None else threshold
-    monitor.least, monitor.gate = least, replace(monitor.gate, threshold=threshold)
+    monitor.least = least
+    if threshold is not None:
+        monitor.gate = replace(monitor.gate, threshold=threshold)
     if source is None:
         return live(microphone(device), monitor)
     return live(stream(source), monitor) if "://" in source else replay(source, monitor)

@@ -67,34 +67,28 @@ async def log_in(request: Request) -> Response:
     if link := fields.get("link", ""):
         return await _follow(request, link)
     name, password = fields.get("name", ""), fields.get("password", "")
-    address = _address(request)
-    users, mark = state.store.users, request.cookies.get(_cookie(request, _device(name)), "")
+    mark = request.cookies.get(_cookie(request, _device(name)), "")
     refuse = partial(state.page, request, "login.html", name=name, next=target)
     # Asked before, so that a store that does not answer does not block the hashing.
-    user = await ask(state.store.logins.user, request.scope["ticket"])
-    check = partial(users.check, name, password, address, mark)
+    await ask(state.store.logins.user, request.scope["ticket"])
+    check = partial(state.store.users.check, name, password, _address(request), mark)
     is_right, wait_s = await ask(check, turns=HASHES, limit_s=HASHED_S)
     if wait_s > 0:
         return refuse(status=429, error=_wait(wait_s))
     if not is_right:
         return refuse(status=401, error="Name or password is wrong.")
-    request.scope["user"] = user
-    await _leave(request)
     return await _enter(request, name, target)
 
 
 async def _follow(request: Request, link: str) -> Response:
     """Log in by a link that does so once, or say why it does not."""
     state = request.app.state
-    before = await ask(state.store.logins.user, request.scope["ticket"])
     user, wait_s = None, 0.0
     if link:
         user, wait_s = await ask(state.store.logins.follow, link, _address(request))
     if user is not None:
-        request.scope["user"] = before
-        await _leave(request)
         return await _enter(request, user, "/")
-    if before is not None:
+    if await ask(state.store.logins.user, request.scope["ticket"]) is not None:
         return RedirectResponse("/", 303)
     why = "This code was used, or it is too old. Make a new one, or log in with your name and password."
     if state.film is not None:
@@ -156,7 +150,8 @@ def token(request: HTTPConnection) -> str:
 
 
 async def _enter(request: Request, name: str, target: str) -> Response:
-    """Log a user in, remember the device and redirect to `target`."""
+    """Log a user in, remember the device and redirect to `target`. The browser's earlier login ends."""
+    await _leave(request)
     store, response = request.app.state.store, RedirectResponse(target, 303)
     set_cookie(response, request, "login", await ask(store.logins.begin, name))
     set_cookie(response, request, _device(name), await ask(store.users.mark, name))
@@ -165,7 +160,7 @@ async def _enter(request: Request, name: str, target: str) -> Response:
 
 async def _leave(request: Request) -> None:
     """End the login of a request, if it has one, and its open pages."""
-    if request.scope["user"] is not None:
+    if request.scope["ticket"]:
         await ask(request.app.state.store.logins.end, request.scope["ticket"])
         await request.app.state.sockets.end(request.scope["ticket"])
 

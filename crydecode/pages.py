@@ -19,13 +19,15 @@ from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 from starlette.websockets import WebSocket
 
-from crydecode import diary, phone
+from crydecode import diary
 from crydecode.alarm import AGAIN_S, DELAY_S
 from crydecode.asking import ask
 from crydecode.diary import CRY, HELPED, MISSED, NOTES, ONE_DAY
 from crydecode.login import STATIC, form, log_in, log_out, own_path, set_cookie, token
 from crydecode.measured import false_alarms
+from crydecode.phone import drawn
 from crydecode.store import Log, transfer
+from crydecode.store.accounts import LINK_S
 from cryutils import words
 from cryutils._io.paths import scratch_dir
 from cryutils.errors import InputError
@@ -98,9 +100,9 @@ async def first(request: Request) -> Response:
     return RedirectResponse(f"/night?{request.url.query}".rstrip("?"), 303)
 
 
-async def about(request: Request, logs: list[Log], log: Log) -> Response:
-    """Show what the application can do, what not, and what it heard wrong in tests (Figure 2)."""
-    return page(request, "about.html", logs=logs, log=log)
+async def plain(request: Request, logs: list[Log], log: Log) -> Response:
+    """Show /about, what the application can do and what not (Figure 2), or /more, all other pages."""
+    return page(request, f"{request.url.path[1:]}.html", logs=logs, log=log)
 
 
 async def night(request: Request, logs: list[Log], log: Log) -> Response:
@@ -117,14 +119,9 @@ async def night(request: Request, logs: list[Log], log: Log) -> Response:
     ago = "just now" if ago_s < 60 else f"{words.spent(max(ago_s, 120))} ago"
     last += [f"last fed {ago}"] if "fed" in at else []
     said = " · ".join(last[::-1])
-    shown = partial(page, request, "night.html", logs=logs, log=log, delay=DELAY_S, again=AGAIN_S)
-    shown = partial(shown, errors=false_alarms(DELAY_S))
-    return shown(sleeps=sleeps, last=said[:1].upper() + said[1:])
-
-
-async def more(request: Request, logs: list[Log], log: Log) -> Response:
-    """Show the links to all other pages."""
-    return page(request, "more.html", logs=logs, log=log)
+    ring: dict[str, Any] = {"delay": DELAY_S, "again": AGAIN_S, "errors": false_alarms()}
+    last_words = said[:1].upper() + said[1:]
+    return page(request, "night.html", logs=logs, log=log, sleeps=sleeps, last=last_words, **ring)
 
 
 async def live(request: Request, logs: list[Log], log: Log) -> Response:
@@ -206,8 +203,16 @@ async def babies(request: Request) -> Response:
 
 
 async def another_phone(request: Request) -> Response:
-    """Show how another phone is set up."""
-    return await phone.show(request, (await chosen(request))[1])
+    """Show how to set up another phone; after a tap, with a code that logs it in once."""
+    store, phones, (_, log) = request.app.state.store, request.app.state.phones, await chosen(request)
+    pages, code = phones.pages if phones else str(request.base_url), None
+    if request.method == "POST":
+        await form(request)
+        link = await ask(store.logins.link, request.scope["user"], LINK_S)
+        code = drawn(f"{pages}login?link={link}")
+    about = {"phones": phones, "pages": pages, "code": code, "minutes": LINK_S // 60}
+    about |= {"install": drawn(phones.install) if phones else None, "is_https": pages.startswith("https:")}
+    return page(request, "phone.html", log=log, **about)
 
 
 async def export(request: Request, logs: list[Log], log: Log) -> Response:
@@ -240,8 +245,8 @@ ROUTES = [
     Route("/logout", log_out, methods=["POST"]),
     Route("/", first),
     Route("/night", of_infant(night)),
-    Route("/about", of_infant(about)),
-    Route("/more", of_infant(more)),
+    Route("/about", of_infant(plain)),
+    Route("/more", of_infant(plain)),
     Route("/live", of_infant(live)),
     Route("/lines", of_infant(live)),
     Route("/diary", of_infant(show_diary)),

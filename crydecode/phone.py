@@ -22,10 +22,6 @@ from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
 from crydecode import binding
-from crydecode.asking import ask
-from crydecode.login import form
-from crydecode.store import Log
-from crydecode.store.accounts import LINK_S
 from cryutils._io import paths
 from cryutils._io.progress import say
 from cryutils.errors import InputError
@@ -74,12 +70,9 @@ class Phones:
         self.install = f"http://{self.address}:{plain.getsockname()[1]}/"
         config = uvicorn.Config(
             installation(self.authority.pem, self.pages),
-            http="h11",
+            **binding.SILENT,
             ws="none",
             lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
             proxy_headers=False,
             limit_concurrency=32,
         )
@@ -129,25 +122,9 @@ def installation(pem: bytes, pages: str) -> Starlette:
     return Starlette(routes=[Route("/", steps), Route(f"/{FILE}", send)])
 
 
-async def show(request: Request, log: Log | None) -> Response:
-    """Show how to set up another phone; after a tap, with a code that logs it in once."""
-    state = request.app.state
-    phones: Phones | None = state.phones
-    pages, code = phones.pages if phones else str(request.base_url), None
-    if request.method == "POST":
-        await form(request)
-        link = await ask(state.store.logins.link, request.scope["user"], LINK_S)
-        code = _code(f"{pages}login?link={link}").svg_inline(light="#fff", omitsize=True)
-    install = _code(phones.install).svg_inline(light="#fff", omitsize=True) if phones else None
-    about = {
-        "log": log,
-        "phones": phones,
-        "install": install,
-        "code": code,
-        "pages": pages,
-        "minutes": LINK_S // 60,
-    }
-    return state.page(request, "phone.html", is_https=pages.startswith("https:"), **about)
+def drawn(address: str) -> str:
+    """Return a code as SVG, for a page."""
+    return _code(address).svg_inline(light="#fff", omitsize=True)
 
 
 def _code(address: str) -> "QRCode":

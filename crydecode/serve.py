@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from crydecode import pages
-from crydecode.binding import PROXIES
+from crydecode.binding import PROXIES, SILENT
 from crydecode.login import LoginRequired
 from crydecode.phone import Phones
 from crydecode.sockets import MOST_BYTES, Protocol, Sockets
@@ -79,8 +79,7 @@ def application(
         for task in tasks:
             task.cancel()
 
-    ends = (WebSocketRoute("/listen", sockets.listen), WebSocketRoute("/watch", sockets.watch))
-    routes = [*pages.ROUTES, *ends]
+    routes = [*pages.ROUTES, *(WebSocketRoute(path, sockets.serve) for path in ("/listen", "/watch"))]
     handlers: dict[Any, Any] = dict.fromkeys((HTTPException, InputError), pages.refuse)
     guard = [Middleware(LoginRequired)]
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
@@ -104,12 +103,9 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
     config = uvicorn.Config(
         app,
+        **SILENT,
         loop="asyncio",
-        http="h11",
         ws=Protocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
         proxy_headers=bool(PROXIES),
         forwarded_allow_ips=sorted(PROXIES),
         ws_max_size=MOST_BYTES,

@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -81,15 +81,9 @@ class Sockets:
                     if await ask(self._store.logins.user, ticket) is None:
                         await self.end(ticket)
 
-    async def listen(self, socket: WebSocket) -> None:
-        """Serve the WebSocket of a page that listens until it is closed."""
-        await self._serve(socket, self._listening)
-
-    async def watch(self, socket: WebSocket) -> None:
-        """Serve the WebSocket of a page that watches until it is closed."""
-        await self._serve(socket, self._watching)
-
-    async def _serve(self, socket: WebSocket, serve: Callable[[_Page, Room], Awaitable[None]]) -> None:
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve the WebSocket of a page that listens or watches until it is closed."""
+        serve = self._listening if socket.url.path == "/listen" else self._watching
         if not is_own(socket) or "origin" not in socket.headers:
             await socket.close()
             return
@@ -120,8 +114,8 @@ class Sockets:
             await run_in_threadpool(page.listener.close)
 
     async def _watching(self, page: _Page, room: Room) -> None:
-        wishes = zip(("delay", "again"), (DELAYS_S, AGAINS_S), strict=True)
-        watcher = room.enter(page.ticket, *(_within(page.socket, name, *limits) for name, limits in wishes))
+        delay_s, again_s = _within(page.socket, "delay", DELAYS_S), _within(page.socket, "again", AGAINS_S)
+        watcher = room.enter(page.ticket, delay_s, again_s)
         telling = asyncio.create_task(tell(room, watcher, page.socket))
         try:
             while True:
@@ -206,9 +200,9 @@ class Protocol(WebSocketsSansIOProtocol):
             self.close_timer = self.loop.call_later(DISCARD_S, self.transport.close)
 
 
-def _within(socket: WebSocket, name: str, least: float, most: float) -> float:
+def _within(socket: WebSocket, name: str, limits: tuple[float, float]) -> float:
     """Return a length of time that a page's address names, in s, at the nearest limit."""
-    text = socket.query_params.get(name, "")
+    text, (least, most) = socket.query_params.get(name, ""), limits
     return min(max(float(text), least), most) if re.fullmatch(r"\d{1,6}", text) else least
 
 

@@ -17,19 +17,8 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from crydecode.diary import (
-    CRY,
-    HELPED,
-    LONGEST_SLEEP_S,
-    MISSED,
-    ONE_DAY,
-    Day,
-    Line,
-    Span,
-    joined,
-    lines,
-    sleeps,
-)
+from crydecode import diary
+from crydecode.diary import CRY, HELPED, LONGEST_SLEEP_S, MISSED, ONE_DAY, Day, Line, Span
 from crydecode.store import database as tables
 from crydecode.store.database import Database, Row, StoreUnavailable
 from cryutils.errors import InputError, printable
@@ -100,8 +89,8 @@ class Log:
         newest_first = statements.order_by(said.made.desc(), said.id.desc())
         with self._begin() as connection:
             cries = self._rows(connection, readings.order_by(reading.time))
-            episodes = lines(cries, self._rows(connection, newest_first))
-        return [replace(line, start=max(line.start, since or 0.0)) for line in episodes]
+            found = diary.lines(cries, self._rows(connection, newest_first))
+        return [replace(line, start=max(line.start, since or 0.0)) for line in found]
 
     def day(self, when: date | None = None) -> Day:
         """Return the diary of a day in this machine's time zone; by default the newest."""
@@ -117,8 +106,9 @@ class Log:
         around = self._within(said.start, said.stop, since - LONGEST_SLEEP_S, until + LONGEST_SLEEP_S)
         notes = sa.select(said.start, said.what).where(said.what.in_(("asleep", "awake")), *around)
         with self._begin() as connection:
-            listened = joined(connection.scalars(minutes.order_by("minute")))
-            slept = sleeps(((at, what) for at, what in connection.execute(notes.order_by(said.start))), now)
+            listened = diary.joined(connection.scalars(minutes.order_by("minute")))
+            told = connection.execute(notes.order_by(said.start))
+            slept = diary.sleeps(((at, what) for at, what in told), now)
         within = [span for span in slept if span[1] > since and span[0] < until]
         shown = self.lines(since, until)[::-1]
         return Day(since, until, shown, listened, within, self.listened_s(since, until), now)
