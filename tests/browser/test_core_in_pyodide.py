@@ -19,13 +19,26 @@ PURE = ["iniconfig", "librosa", "pluggy", "pooch", "pytest", "seaborn", "sortedc
 # For any platform: in later versions, a part of hypothesis is compiled.
 PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
 PIP += ["--platform=any", "--python-version=3.14", "hypothesis==6.155.7", "--target"]
-# Every file here passed; others that need no film, network or process may follow.
-TESTED = [f"tests/audio/test_{name}.py" for name in ("files", "stress")]
-TESTED += [f"tests/claims/test_{name}.py" for name in ("arithmetic", "audit", "audit_of_other_fields")]
-LEFT_OUT = {  # what the browser lacks
+TESTED = ["tests/audio", "tests/claims", "tests/datasets/synthetic", "tests/evaluation"]
+RECORDS, MADE = "claims/test_records.py::test_", "datasets/synthetic/test_generator.py::test_"
+LEFT_OUT = {  # what the browser lacks, or what these need
     "audio/test_files.py::test_read_is_librosas_load": "soundfile",
+    "audio/test_inspect.py": "PyAV",
+    "audio/test_spectral.py": "librosa: not tried here yet",
     "claims/test_audit.py::test_names_are_compared": "pyarrow",
     "claims/test_audit.py::test_answers_on_other_folds": "pyarrow",
+    f"{RECORDS}a_notebook_killed": "processes",
+    f"{RECORDS}loading_gives": "a deep stack, without which Pyodide ends",
+    f"{RECORDS}predictions_are_found": "pyarrow",
+    "claims/test_tables.py::test_a_gap_is": "pyarrow",
+    "datasets/synthetic/test_face.py": "OpenCV",
+    f"{MADE}a_version": "OpenCV",
+    f"{MADE}a_video": "OpenCV and PyAV",
+    f"{MADE}bad_values_are_named[change3": "PyAV",
+    f"{MADE}everything_that_shapes": "OpenCV and PyAV",
+    f"{MADE}one_thread_or_four": "OpenCV and PyAV",
+    "datasets/synthetic/test_voice.py::test_f0": "librosa: not tried here yet",
+    "evaluation/test_answers.py::test_answers_and_p": "pyarrow",
 }
 
 
@@ -47,8 +60,8 @@ def test_the_core_passes_its_tests_in_pyodide(tmp_path: Path) -> None:
     script = Path(__file__).with_name("in_node.mjs")
     command = [node, script, pyodide.folder(), ROOT, packages(tmp_path / "packages")]
     command += ["-p", "no:cacheprovider", "--capture=sys", *TESTED]
-    command += [f"--deselect=tests/{name}" for name in LEFT_OUT]
+    command += [f"--{'deselect' if '::' in name else 'ignore'}=tests/{name}" for name in LEFT_OUT]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     print(done.stdout[-10_000:], done.stderr[-2_000:])
     assert done.returncode == 0
-    assert int(re.findall(r"(\d+) passed", done.stdout)[-1]) >= 68
+    assert int(re.findall(r"(\d+) passed", done.stdout)[-1]) >= 172
