@@ -112,7 +112,7 @@ async def night(request: Request, logs: list[Log], log: Log) -> Response:
     cries = [line for line in lines if line.what == CRY and line.corrected != words.NO_CRY]
     sleeps = at.get("asleep", 0.0) > at.get("awake", 0.0)
     since = at.get("asleep" if sleeps else "awake")
-    last = [f"last cry {line.clock}" for line in cries[-1:]]
+    last = [f"last cry {diary.clock(line.start)}" for line in cries[-1:]]
     if since:
         last += [f"{'asleep' if sleeps else 'awake'} since {datetime.fromtimestamp(since):%H:%M}"]
     ago_s = time.time() - at.get("fed", 0.0)
