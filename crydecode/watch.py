@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from crydecode.alarm import LOST_S, Alarm, Change, is_crying
 from crydecode.asking import ask
@@ -202,9 +202,10 @@ async def _catch_up(room: Room) -> None:
 
 
 async def tell(room: Room, watcher: Watcher, socket: WebSocket) -> None:
-    """Send a watching page its state whenever it changes, and each `TICK_S`, forever."""
-    while True:
-        watcher.changed.clear()
-        await socket.send_json(room.state(watcher))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(watcher.changed.wait(), TICK_S)
+    """Send a watching page its state whenever it changes, and each `TICK_S`, until it is gone."""
+    with suppress(WebSocketDisconnect):  # the page is gone
+        while True:
+            watcher.changed.clear()
+            await socket.send_json(room.state(watcher))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(watcher.changed.wait(), TICK_S)
