@@ -153,7 +153,7 @@ def _understood(found: Mapping[str, str], used: Sequence[str], unused: Sequence[
         if name in used
     ]
     chances = [name for name in used if name not in found.values()]
-    rows += [f"{len(chances)} columns p_<class>"] if chances else []
+    rows += [f"{len(chances)} columns of probabilities"] if chances else []
     others = f"; not used: {', '.join(unused)}" if unused else ""
     return f"Columns: {', '.join(rows)}{others}."
 
