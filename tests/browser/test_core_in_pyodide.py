@@ -21,10 +21,11 @@ PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-b
 PIP += ["--platform=any", "--python-version=3.14", "hypothesis==6.155.7", "--target"]
 TESTED = ["tests/audio", "tests/claims", "tests/datasets/synthetic", "tests/evaluation"]
 RECORDS, MADE = "claims/test_records.py::test_", "datasets/synthetic/test_generator.py::test_"
-LEFT_OUT = {  # what the browser lacks, or what these need
+LEFT_OUT = {  # what each needs, which the browser lacks
     "audio/test_files.py::test_read_is_librosas_load": "soundfile",
     "audio/test_inspect.py": "PyAV",
-    "audio/test_spectral.py": "librosa: not tried here yet",
+    # Where a sound is cut short, librosa adds arrays of different lengths, as only numba allows.
+    "audio/test_spectral.py::test_the_inverse": "numba",
     "claims/test_audit.py::test_names_are_compared": "pyarrow",
     "claims/test_audit.py::test_answers_on_other_folds": "pyarrow",
     f"{RECORDS}a_notebook_killed": "processes",
@@ -37,7 +38,6 @@ LEFT_OUT = {  # what the browser lacks, or what these need
     f"{MADE}bad_values_are_named[change3": "PyAV",
     f"{MADE}everything_that_shapes": "OpenCV and PyAV",
     f"{MADE}one_thread_or_four": "OpenCV and PyAV",
-    "datasets/synthetic/test_voice.py::test_f0": "librosa: not tried here yet",
     "evaluation/test_answers.py::test_answers_and_p": "pyarrow",
 }
 
@@ -64,4 +64,4 @@ def test_the_core_passes_its_tests_in_pyodide(tmp_path: Path) -> None:
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     print(done.stdout[-10_000:], done.stderr[-2_000:])
     assert done.returncode == 0
-    assert int(re.findall(r"(\d+) passed", done.stdout)[-1]) >= 172
+    assert int(re.findall(r"(\d+) passed", done.stdout)[-1]) >= 194
