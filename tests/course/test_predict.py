@@ -60,7 +60,7 @@ def test_a_line_per_episode_or_file_and_a_reason_for_a_bad_one(
 def test_before_any_run_the_shipped_model_answers_for_the_film_of_the_demonstration_only(
     command: Command, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "_SCENES", {"hungry": 6})
+    monkeypatch.setattr(demo, "_SCENES", [("hungry", 6)])
     assert command("data", "film", "demo.mp4")[0] == 0
     code, out, err = command("predict", "demo.mp4", str(recordings / "cry.wav"))
     film, real = out.splitlines()
