@@ -24,7 +24,7 @@ let over = ""; // why nothing more will come
 let refusal = ""; // why the server did not answer
 let armed = false; // whether anybody was heard to listen, so that the end of it is an alarm
 let muted = false; // whether somebody came here, while the server could not be told
-let socket, sound, rings, rungAt;
+let socket, sound, rings, rungAt, wasLoud;
 
 function connect() {
   const query = new URLSearchParams({ infant: home.dataset.infant, delay: delay.value, again: again.value });
@@ -91,20 +91,23 @@ function paint() {
   hush.setAttribute("aria-pressed", hushed > 0);
   hush.textContent = hushed > 0 ? "Ring on again" : "Ring off 10 min";
   const lost = kind === "lost" && armed && !muted && !state.answered;
-  ring(hushed > 0 ? "" : lost ? "lost" : kind !== "lost" && state.rings ? "crying" : "", words, reason);
+  const what = hushed > 0 ? "" : lost ? "lost" : kind !== "lost" && state.rings ? "crying" : "";
+  ring(what, Boolean(what) && (lost || state.loud), words, reason);
 }
 
-function ring(what, words, reason) {
+// Flashes until somebody answers. loud: whether it also sounds and shakes now.
+function ring(what, loud, words, reason) {
   const now = performance.now();
+  const begins = what !== rings || (loud && !wasLoud);
   coming.hidden = !what;
   document.body.dataset.rings = what;
-  if (what !== rings) notify(what, words, reason);
-  if (what && (what !== rings || now - rungAt >= RING_MS)) {
+  if (begins) notify(what, words, reason);
+  if (loud && (begins || now - rungAt >= RING_MS)) {
     rungAt = now;
     tone(what);
     navigator.vibrate?.(SHAKES[what]);
   }
-  rings = what;
+  [rings, wasLoud] = [what, loud];
 }
 
 function tone(what) {

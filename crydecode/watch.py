@@ -24,7 +24,7 @@ from cryutils.errors import InputError
 
 TICK_S = 1.0  # between two messages to a watching page
 LOOK_S = 1.0  # between two looks into the store for what other programs heard
-RING_S = 30.0  # of a ring that nobody answers
+RING_S = 30.0  # of tone and shaking; the flash lasts as long as the baby cries and nobody answers
 HUSH_S = 600.0  # without a ring, after a tap on "Ring off"
 PAUSE_S = 20.0  # of quiet in an episode, after which the page says "Quiet"
 HISTORY_S = 6 * 3600.0  # of readings that are looked up after a start of the server
@@ -42,18 +42,18 @@ class Device(Protocol):
 
 @dataclass(eq=False)
 class Watcher:
-    """A page that watches. rings_until: monotonic, in s."""
+    """A page that watches. loud_until: monotonic, in s."""
 
     ticket: str
     alarm: Alarm
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    rings_until: float = 0.0
+    loud_until: float = 0.0
 
     def add(self, at: float, crying: bool | None, age_s: float, answered: bool) -> None:
         """Add a reading that is `age_s` old to the page's alarm. answered: somebody came in this episode."""
         if event := self.alarm.add(at, crying):
             is_over = event.what is Change.QUIET or (event.what is Change.CRYING and answered)
-            self.rings_until = 0.0 if is_over else time.monotonic() + RING_S - age_s
+            self.loud_until = 0.0 if is_over else time.monotonic() + RING_S - age_s
             self.changed.set()
 
 
@@ -139,7 +139,7 @@ class Room:
         if order == "coming":
             self._answered |= {self.kind, *(["crying"] if is_new else [])}
             for watcher in self.watchers:
-                watcher.rings_until = 0.0
+                watcher.loud_until = 0.0
         self._tell()
         if is_new:
             with suppress(HTTPException, InputError):  # the ring has stopped in any case
@@ -150,12 +150,15 @@ class Room:
         kind, now, has_heard = self.kind, time.monotonic(), math.isfinite(self._heard)
         began = {"crying": self._episode.since, "lost": self._heard}.get(kind, max(self._began, self._cried))
         hushed_s = max(0.0, self._hushed_until - now)
+        is_loud = now < watcher.loud_until
+        waits = kind == "crying" and watcher.alarm.since is not None and "crying" not in self._answered
         return {
             "kind": kind,
             "for_s": time.time() - (began or 0.0) if has_heard else None,
             "age_s": self.silent_s if has_heard else None,
             "why": self._why,
-            "rings": not hushed_s and now < watcher.rings_until,
+            "rings": not hushed_s and (is_loud or waits),
+            "loud": not hushed_s and is_loud,
             "answered": "lost" in self._answered,
             "hushed_s": hushed_s,
             "hushed_by": self._hushed_by,

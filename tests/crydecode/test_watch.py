@@ -13,6 +13,7 @@ from websockets.sync.client import ClientConnection
 
 from crydecode.alarm import LOST_S
 from crydecode.sockets import LOGGED_OUT, PAGES, PAGES_IN_ALL, REPLACED
+from crydecode.watch import Room
 from cryutils import audio
 from cryutils.inference.readings import HOP_S, Reading
 from cryutils.words import NO_CRY
@@ -36,6 +37,19 @@ def play(page: ClientConnection, sound: np.ndarray) -> None:
     """Send sound as a page does, from 0 s on, faster than it would be heard."""
     for k in range(0, len(sound) - SR // 4, SR // 4):
         ask(page, "sound", pcm(sound[k : k + SR // 4]), at=k / SR + 0.25, sr=SR, level=-20)
+
+
+def test_an_alarm_that_nobody_answers_is_seen_longer_than_it_is_heard(server: Served) -> None:
+    log = server.store.add_infant("Lea")
+    room = Room(log)
+    page, patient = room.enter("", 0.0, 60.0), room.enter("", 600.0, 60.0)
+    room.add(time.time(), "hungry")
+    states = [room.state(each) for each in (page, patient)]
+    assert [(state["rings"], state["loud"]) for state in states] == [(True, True), (False, False)]
+    page.loud_until = 0.0  # half a minute later
+    state = room.state(page)
+    assert state["rings"] and not state["loud"]
+    log.remove()
 
 
 def test_a_cry_on_one_device_rings_on_the_others_until_somebody_comes(
