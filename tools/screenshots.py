@@ -2,7 +2,8 @@
 
     python tools/screenshots.py
 
-Starts the demonstration (`cryutils serve --demo`), whose film is of a synthetic infant, and writes
+Starts the application for the login, and the demonstration (`cryutils serve --demo`) for the rest, whose
+film is of a synthetic infant. Writes
 `docs/application.png` and `cryutils/widgets/live.png`. It needs Chromium or Chrome, and two minutes.
 """
 
@@ -12,7 +13,11 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE, STDOUT
+from tempfile import TemporaryDirectory
 
 from PIL import Image
 from PIL.Image import Dither
@@ -29,11 +34,25 @@ CLEAR = """reason => { const said = name => document.querySelector(`.live-${name
   return said("answer").includes(`probably ${reason}`) && !said("remark") && !said("notice"); }"""
 
 
-def photograph(page: Page, address: str, link: str) -> tuple[list[Image.Image], Image.Image]:
+@contextmanager
+def served(*options: str, **environment: str) -> Iterator[str]:
+    """Start `cryutils serve`, and give the address that it prints."""
+    command = [Path(sys.executable).with_name("cryutils"), "serve", *options, "--port", "0"]
+    about = os.environ | {"BROWSER": "true"} | environment  # a program that opens nothing
+    with subprocess.Popen(command, env=about, stdout=PIPE, stderr=STDOUT, text=True) as server:
+        assert server.stdout
+        try:
+            yield next(filter(None, (re.match(r"Open (\S+)", line) for line in server.stdout)))[1]
+        finally:
+            server.terminate()
+
+
+def photograph(page: Page, login: str, link: str) -> tuple[list[Image.Image], Image.Image]:
     """Return Figures 1 to 6, and the live analysis alone."""
     shots: dict[int, Image.Image] = {}
+    address = link.partition("login?")[0]
     use(page, PHONE)
-    page.goto(address)
+    page.goto(login)
     shots[1] = picture(page)
     page.goto(link)
     page.goto(f"{address}about")
@@ -92,20 +111,15 @@ def save(shot: Image.Image, path: str) -> None:
 
 def main() -> None:
     """Write both pictures."""
-    command = [Path(sys.executable).with_name("cryutils"), "serve", "--demo", "--port", "0"]
-    environment = os.environ | {"BROWSER": "true"}  # a program that opens nothing
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        words = server.stdout.readline() + server.stdout.readline()
-        said = re.search(r"^Open ((\S+/)login\S+) ", words, re.M)
-        try:
-            with sync_playwright() as playwright:
-                page = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS).new_page()
-                page.set_default_timeout(120_000)
-                assert said, "the demonstration did not start"
-                shots, alone = photograph(page, said[2], said[1])
-        finally:
-            server.terminate()
+    with (
+        TemporaryDirectory() as folder,
+        served(CRYUTILS_STORE=f"sqlite:///{folder}/store.sqlite") as login,
+        served("--demo") as link,
+        sync_playwright() as playwright,
+    ):
+        page = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS).new_page()
+        page.set_default_timeout(120_000)
+        shots, alone = photograph(page, login, link)
     save(sheet(shots), "docs/application.png")
     save(alone, "cryutils/widgets/live.png")
 
