@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cryutils import evaluation
@@ -43,7 +44,8 @@ def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
         arrays = arrays._replace(truth=np.unique(part.truth.astype(str))[arrays.truth])
         scores += [about | row for row in _scores(arrays)]
         if part.device.any():
-            row = _scores(_device_alone(arrays, part.drop_duplicates("clip").device))[0]
+            alone = _device_alone(arrays, part.drop_duplicates("clip").device)
+            row = _score(alone, "balanced_accuracy")
             scores.append(about | row | {"metric": f"{row['metric']} of the {words['device']} alone"})
         known = _known(part)
         leaks.append(
@@ -74,21 +76,18 @@ def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
 
 
 def _scores(part: Answers) -> list[dict[str, Any]]:
-    """Return a row for each metric: intervals over groups and over rows, and the value without skill."""
-    measured: dict[str, list[Interval]] = {}
-    for over in (part.infants, np.arange(len(part.truth))):
-        for metric in get_args(evaluation.Metric):
-            found = evaluation.interval(part.predicted, part.truth, over, metric=metric)
-            measured.setdefault(metric, []).append(found)
-        if np.isfinite(part.strengths).any(axis=(0, 1)).all():  # of every class
-            folds = part.folds if all(part.folds) else None
-            found = evaluation.auc_interval(part.strengths, part.truth, over, folds)
-            if folds and not any(len({*part.truth[test]}) > 1 for row in folds for _, test in row):
-                found = replace(found, value=np.nan, low=None, high=None, reason=_UNRANKED)
-            measured.setdefault("roc_auc", []).append(found)
+    """Return a row for each metric as `_score` does, with ROC area if every class has scores."""
+    metrics = [*get_args(evaluation.Metric)]
+    if np.isfinite(part.strengths).any(axis=(0, 1)).all():
+        metrics.append("roc_auc")
+    return [_score(part, metric) for metric in metrics]
+
+
+def _score(part: Answers, metric: str) -> dict[str, Any]:
+    """Return a metric: intervals over groups and over rows, and the value without skill."""
+    over_groups, over_rows = (_interval(part, metric, x) for x in (part.infants, np.arange(len(part.truth))))
     if _is_uneven(part):
-        for pair in measured.values():
-            pair[0] = replace(pair[0], low=None, high=None, reason=_UNEVEN)
+        over_groups = replace(over_groups, low=None, high=None, reason=_UNEVEN)
     shares = np.unique(part.truth, return_counts=True)[1] / len(part.truth)
     commonest = shares.max()
     guess = {
@@ -97,11 +96,20 @@ def _scores(part: Answers) -> list[dict[str, Any]]:
         "macro_f1": 2 * commonest / (1 + commonest) / len(shares),
         "roc_auc": 0.5,
     }
-    return [
-        {"metric": METRICS[metric], **x.row(), "row_low": rows.low, "row_high": rows.high}
-        | {"guess": guess[metric], "reason": x.reason}
-        for metric, (x, rows) in measured.items()
-    ]
+    rows = {"row_low": over_rows.low, "row_high": over_rows.high}
+    about = {"guess": guess[metric], "reason": over_groups.reason}
+    return {"metric": METRICS[metric], **over_groups.row(), **rows, **about}
+
+
+def _interval(part: Answers, metric: Any, over: npt.NDArray[Any]) -> Interval:
+    """Return a metric with its interval over infants or rows."""
+    if metric != "roc_auc":
+        return evaluation.interval(part.predicted, part.truth, over, metric=metric)
+    folds = part.folds if all(part.folds) else None
+    area = evaluation.auc_interval(part.strengths, part.truth, over, folds)
+    if folds and not any(len({*part.truth[test]}) > 1 for row in folds for _, test in row):
+        return replace(area, value=np.nan, low=None, high=None, reason=_UNRANKED)
+    return area
 
 
 def _is_uneven(part: Answers) -> bool:
