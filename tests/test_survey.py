@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
+from sklearn.metrics import cohen_kappa_score
 
 from cryutils.claims import audit
 from cryutils.evaluation import intervals
@@ -15,6 +16,7 @@ SECOND = pd.read_csv(DATA / "survey_second.csv", dtype=str, keep_default_na=Fals
 PROJECTS = SURVEY[SURVEY.included == "yes"]
 CODE = DATA.parent / "outputs" / "reference" / "public_code"
 HUBS = pd.read_csv(DATA / "hub_models.csv", dtype=str, keep_default_na=False)
+HUBS_SECOND = pd.read_csv(DATA / "hub_models_second.csv", dtype=str, keep_default_na=False)
 STATED = {
     "a score": "metric",
     "its classes": "classes",
@@ -55,7 +57,9 @@ def test_the_table_in_the_docs_has_the_shares_and_their_exact_intervals() -> Non
 def test_each_model_of_a_hub_has_a_source_and_no_fact_that_was_not_read() -> None:
     assert HUBS.address.is_unique and HUBS.ne("").drop(columns=["value", "precision", "f1"]).all(axis=None)
     addresses = HUBS.sources.str.split("; ").explode()
-    assert addresses.str.fullmatch(r"https://(huggingface\.co|components\.espressif\.com)/\S+").all()
+    assert addresses.str.fullmatch(
+        r"https://(huggingface\.co|components\.espressif\.com|github\.com)/\S+"
+    ).all()
     unread = HUBS[HUBS.card.isin(["none", "not stored"])]
     assert (
         unread[["data", "clips", "infants", "split", "new_infants", "metric"]]
@@ -85,6 +89,28 @@ def test_the_counts_of_models_in_the_docs_follow_from_the_file() -> None:
     ).abs() < 3e-4
     assert len(full) == 10 and f"In {constant.sum()} of them, from two accounts" in page
     assert HUBS.name[full.index[constant]].str.split("/").str[0].nunique() == 2
+
+
+def test_the_agreement_on_models_of_hubs_is_that_of_the_second_reading() -> None:
+    page = " ".join((DATA.parent / "docs" / "survey.md").read_text(encoding="utf-8").split())
+    names = sorted(HUBS.name)[::3]
+    assert list(HUBS_SECOND.name.unique()) == names and f"{len(names)} of the {len(HUBS)}, was" in page
+    kept = HUBS.set_index("name")
+    for row in HUBS_SECOND.itertuples():
+        assert kept.loc[row.name, row.column] == row.settled
+        assert (row.same == "yes") == (row.why == "")
+    same = HUBS_SECOND.same == "yes"
+    nothing = HUBS_SECOND[["first", "second"]].isin(["", "not stated", "not read"]).all(axis=1)
+    assert f"{same.sum()} of {len(same)} cells" in page and f"all {(~same).sum()} differences" in page
+    assert f"In {(same & nothing).sum()} of the {same.sum()}, both" in page
+    assert (HUBS_SECOND["first"] != HUBS_SECOND.settled).sum() == 7
+    rows = HUBS_SECOND.loc[HUBS_SECOND.column.isin(STATED.values()), ["first", "second"]]
+    rows = rows.where(rows.isin(["not stated", "not read"]), "stated")
+    assert f"In {(rows['first'] == rows.second).sum()} of the {len(rows)} cells behind" in page
+    assert f"(Cohen's κ {cohen_kappa_score(rows['first'], rows.second):.2f})" in page
+    for column, words in (("card", "for how much of the card"), ("task", "for the task")):
+        part = HUBS_SECOND[HUBS_SECOND.column == column]
+        assert f"is {cohen_kappa_score(part['first'], part.second):.2f} {words}" in page
 
 
 def test_public_code_has_all_projects_of_the_protocol_and_the_answers_of_those_that_ran() -> None:
