@@ -13,7 +13,7 @@ import click
 
 from cryutils._io import extras
 from cryutils._io.progress import say
-from cryutils.errors import InputError, printable
+from cryutils.errors import InputError
 
 if TYPE_CHECKING:
     from crydecode.store import Store
@@ -30,37 +30,19 @@ def opened() -> "Store":
 
 @click.group(epilog="Example: cryutils users add demo")
 def users() -> None:
-    """Add, list and remove users of the caregiver application."""
+    """Add and remove users of the caregiver application."""
 
 
 @users.command("add", epilog="Example: cryutils users add demo")
 @click.argument("name")
 def users_add(name: str) -> None:
-    """Add a user; the password is typed, or read from standard input."""
+    """Add a user, or give one a new password, who is then logged out everywhere.
+
+    The password is typed, or read from standard input.
+    """
     with opened() as store:
         store.users.add(name, _password())
         say(f"{name} may log in ({store.address}).")
-
-
-@users.command("list", epilog="Example: cryutils users list")
-def users_list() -> None:
-    """List the users."""
-    with opened() as store:
-        names = store.users.names()
-    for name in names:
-        say(name)
-    if not names:
-        say("No user yet: cryutils users add NAME", err=True)
-
-
-@users.command("password", epilog="Example: cryutils users password demo")
-@click.argument("name")
-def users_password(name: str) -> None:
-    """Set a user's password and log the user out."""
-    with opened() as store:
-        name = store.users.require(name)  # before a password is typed
-        store.users.set_password(name, _password())
-        say(f"{name} has a new password and is logged out everywhere.")
 
 
 @users.command("remove", epilog="Example: cryutils users remove demo")
@@ -79,25 +61,9 @@ def _password() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-@click.group(epilog="Example: cryutils log show Mia")
+@click.group(epilog="Example: cryutils log export log.csv")
 def log() -> None:
-    """Show, export and delete logged readings."""
-
-
-@log.command("show", epilog="Example: cryutils log show Mia")
-@click.argument("infant")
-def log_show(infant: str) -> None:
-    """Show an INFANT's diary: cries, their most likely reason, corrections, feeds and sleep.
-
-    Times are in this machine's time zone.
-    """
-    with opened() as store:
-        lines = store.infant(infant).lines()
-    if not lines:
-        say("Nothing was logged yet.", err=True)
-    for line in lines:
-        said = f" (you said: {printable(line.said)})" if line.said else ""
-        say(f"{datetime.fromtimestamp(line.start):%F} {line.times}  {line.answer}{said}")
+    """Export and delete logged readings."""
 
 
 @log.command("export", epilog="Example: cryutils log export log.csv --infant Mia")
@@ -105,10 +71,10 @@ def log_show(infant: str) -> None:
 @click.option("--infant", metavar="NAME", help="This infant only (default: all).")
 @click.option("--readings", is_flag=True, help="Every reading instead of the diary's lines.")
 def log_export(target: str, infant: str | None, readings: bool) -> None:
-    """Write the diary to a CSV or Parquet file, or to MongoDB: cries, feeds and sleep.
+    """Write the diary to a CSV file, or to MongoDB: cries, feeds and sleep.
 
-    MongoDB also gets the names of users and infants and every correction, but no password. A second
-    export to MongoDB updates the first.
+    MongoDB also gets the names of users and infants, but no password. A second export to MongoDB
+    updates the first.
     """
     with opened() as store:
         from crydecode.store import transfer

@@ -5,7 +5,6 @@ is in one piece. What helped after a cry is Paper A's label of the cry: `score` 
 answers with it.
 """
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -264,7 +263,7 @@ def joined(minutes: Iterable[float]) -> list[Span]:
 def lines(readings: Iterable[Mapping[str, Any]], said: Iterable[Mapping[str, Any]]) -> list[Line]:
     """Return the lines of a diary in order of their starts.
 
-    readings: in order of time, with `time`, `verdict`, `kind`, `probabilities` (JSON by state) and
+    readings: in order of time, with `time`, `verdict`, `kind`, `probabilities` (by state) and
     `run`. said: the newest first, with `what` (`CRY`, `MISSED` or a note), `start`, `stop` and
     `verdict`. A missed cry in a cry that was heard corrects this one, and another one at the same
     time says more about it.
@@ -272,7 +271,7 @@ def lines(readings: Iterable[Mapping[str, Any]], said: Iterable[Mapping[str, Any
     episodes, others = Episodes(), list[Line]()
     for row in readings:
         if row["verdict"] not in CALM:
-            episodes.add(row["time"], row["kind"], json.loads(row["probabilities"]), row["run"])
+            episodes.add(row["time"], row["kind"], row["probabilities"], row["run"])
     cries = [_cry(sums) for sums in episodes.all()]
     for row in said:
         start, stop, what, verdict = (row[name] for name in ("start", "stop", "what", "verdict"))

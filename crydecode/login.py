@@ -71,10 +71,12 @@ async def log_in(request: Request) -> Response:
     refuse = partial(state.page, request, "login.html", name=name, next=target)
     # Asked before, so that a store that does not answer does not block the hashing.
     await ask(state.store.logins.user, request.scope["ticket"])
-    check = partial(state.store.users.check, name, password, _address(request), mark)
+    address = request.client.host if request.client else ""
+    check = partial(state.store.users.check, name, password, address, mark)
     is_right, wait_s = await ask(check, turns=HASHES, limit_s=HASHED_S)
     if wait_s > 0:
-        return refuse(status=429, error=_wait(wait_s))
+        wait = f"Wait {math.ceil(wait_s / 60)} min, then try again."
+        return refuse(status=429, error=f"Too many attempts. {wait}")
     if not is_right:
         return refuse(status=401, error="Name or password is wrong.")
     return await _enter(request, name, target)
@@ -83,26 +85,14 @@ async def log_in(request: Request) -> Response:
 async def _follow(request: Request, link: str) -> Response:
     """Log in by a link that does so once, or say why it does not."""
     state = request.app.state
-    user, wait_s = None, 0.0
-    if link:
-        user, wait_s = await ask(state.store.logins.follow, link, _address(request))
-    if user is not None:
+    if link and (user := await ask(state.store.logins.follow, link)) is not None:
         return await _enter(request, user, "/")
     if await ask(state.store.logins.user, request.scope["ticket"]) is not None:
         return RedirectResponse("/", 303)
     why = "This code was used, or it is too old. Make a new one, or log in with your name and password."
     if state.film is not None:
         why = "This is a demonstration. The link in the terminal opens it, once."
-    status, why = (429, _wait(wait_s)) if wait_s else (403, why)
-    return state.page(request, "login.html", status=status, error=why, next="/")
-
-
-def _wait(wait_s: float) -> str:
-    return f"Too many attempts. Wait {math.ceil(wait_s / 60)} min, then try again."
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
+    return state.page(request, "login.html", status=403, error=why, next="/")
 
 
 def _device(name: str) -> str:

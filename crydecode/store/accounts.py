@@ -23,7 +23,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from crydecode.store.database import LOGINS, USERS, Database, StoreUnavailable, insert_new
-from cryutils.errors import InputError, printable
+from cryutils.errors import InputError, near_miss, printable
 
 HASHER = PasswordHasher()  # argon2id
 LIFETIME_S = 7 * 86400.0  # of a login without use
@@ -95,12 +95,13 @@ class Users:
         self._database, self._throttle = database, Throttle()
 
     def add(self, name: str, password: str) -> str:
-        """Add a user and return the name as stored. Raises InputError if the name is taken."""
+        """Add a user, or set a user's password and end the user's logins; return the name as stored."""
         user = folded(clean_name(name))
         row = {"name": user, "hash": _hashed(user, password)}
         with self._database.begin(writes=True) as connection:
+            connection.execute(sa.delete(LOGINS).where(LOGINS.c.user == user))
             if not insert_new(connection, USERS, [row]):
-                raise InputError(f"{user}: a user of this name exists; choose another.")
+                connection.execute(sa.update(USERS).where(USERS.c.name == user).values(row))
         return user
 
     def names(self) -> list[str]:
@@ -108,22 +109,10 @@ class Users:
         with self._database.begin() as connection:
             return sorted(connection.scalars(sa.select(USERS.c.name)))
 
-    def require(self, name: str) -> str:
-        """Return the name as stored. Raises InputError if there is no such user."""
-        if self._hash(user := folded(name)) is None:
-            raise InputError(f"no user {user!r}; is the name mistyped?")
-        return user
-
-    def set_password(self, name: str, password: str) -> None:
-        """Set a user's password and end the user's logins. Raises InputError for another name."""
-        hashed = _hashed(user := self.require(name), password)
-        with self._database.begin(writes=True) as connection:
-            connection.execute(sa.update(USERS).where(USERS.c.name == user).values(hash=hashed))
-            connection.execute(sa.delete(LOGINS).where(LOGINS.c.user == user))
-
     def remove(self, name: str) -> None:
         """Remove a user with all logins, not the log. Raises InputError for another name."""
-        user = self.require(name)
+        if (user := folded(name)) not in (names := self.names()):
+            raise InputError(f"no user {user!r}.{near_miss(user, names)}")
         with self._database.begin(writes=True) as connection:
             for column in (LOGINS.c.user, USERS.c.name):
                 connection.execute(sa.delete(column.table).where(column == user))
@@ -161,10 +150,10 @@ class Users:
 
 
 class Logins:
-    """The logged-in browsers, each with a random ticket, and links that log in once."""
+    """The logged-in browsers and links that log in once, each with a ticket of 256 random bits."""
 
     def __init__(self, database: Database) -> None:
-        self._database, self._throttle = database, Throttle()
+        self._database = database
 
     def begin(self, user: str) -> str:
         """Return a new ticket for a user whose password was right, valid for LIFETIME_S."""
@@ -182,24 +171,16 @@ class Logins:
         self._insert(_LINK + _digest(token), user, lifetime_s, earlier)
         return token
 
-    def follow(self, token: str, address: str) -> tuple[str | None, float]:
-        """Return the user of a link, None for one that is used, expired or wrong, and how long to wait, in s.
-
-        address: of the client, not of a proxy. Wrong links are counted like wrong passwords.
-        """
-        attempt = Attempt(network(address), ("address", network(address)), monotonic())
-        if wait_s := self._throttle.wait_s(attempt):
-            return None, wait_s
+    def follow(self, token: str) -> str | None:
+        """Return the user of a link, None for one that is used, expired or wrong."""
         this = LOGINS.c.token == _LINK + _digest(token)
         query = sa.select(LOGINS.c.user).where(this, LOGINS.c.expires >= time())
-        with self._database.begin(writes=True) as connection:
+        with self._database.begin() as connection:
             user = connection.scalar(query)
-            # With two servers, both may find it, but only one deletes it.
-            if connection.execute(sa.delete(LOGINS).where(this)).rowcount == 0:
-                user = None
-        if user is not None:
-            self._throttle.succeed(attempt)
-        return user, 0.0
+        if user is None:
+            return None
+        with self._database.begin(writes=True) as connection:  # of two that found it, one deletes it
+            return user if connection.execute(sa.delete(LOGINS).where(this)).rowcount else None
 
     def user(self, ticket: str) -> str | None:
         """Return the user of a valid ticket, else None. The ticket is valid for longer then."""

@@ -1,6 +1,7 @@
 """The store's tables and transactions on SQLite or PostgreSQL, through SQLAlchemy: `Database`."""
 
 import errno
+import json
 import math
 import re
 import sqlite3
@@ -59,6 +60,7 @@ _REASONS: dict[object, str] = {
 }
 _UNKNOWN = " What you sent may still be saved: check the diary before you send it again."
 _ADVICE = {DAMAGED: "", _MOVED: "", NO_ANSWER: _UNKNOWN}
+_UNREADABLE = (UnicodeDecodeError, json.JSONDecodeError)  # texts in a damaged file
 _logged: set[str] = set()  # the reasons that are in the server's log
 
 _TABLES = sa.MetaData()
@@ -189,7 +191,7 @@ class Database:
                 _logged.intersection_update({DAMAGED})
         except sa.exc.IntegrityError as error:
             raise InputError("Someone else removed this in the meantime; look again.") from error
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError, UnicodeDecodeError) as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, *_UNREADABLE) as error:
             cause = getattr(error, "orig", None) or error
             raise StoreUnavailable(cause, self.shown, _reason(cause)) from error
 
@@ -232,7 +234,7 @@ def shown(url: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return why a database can't be used, from the error code of SQLite or PostgreSQL."""
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, _UNREADABLE):
         return DAMAGED
     if isinstance(error, sqlite3.Error):  # without a code, a text can't be decoded
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)

@@ -5,7 +5,6 @@ or not counted, never as silence.
 """
 
 import json
-import math
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ import sqlalchemy as sa
 from crydecode import diary
 from crydecode.diary import CRY, HELPED, LONGEST_SLEEP_S, MISSED, ONE_DAY, Day, Line, Span
 from crydecode.store import database as tables
-from crydecode.store.database import Database, Row, StoreUnavailable
+from crydecode.store.database import Database, Row
 from cryutils.errors import InputError, printable
 from cryutils.inference.readings import HOP_S, Reading
 from cryutils.words import CALM, GAP
@@ -48,8 +47,7 @@ class Log:
         """Log readings of a session from `begin`, durably; return how many were new.
 
         Readings with the same session and time count as the same, so a failed call can be repeated.
-        Readings may be late and out of order. Raises InputError for times before 2000 or after 2099,
-        and for NaN and infinite numbers.
+        Readings may be late and out of order. Raises InputError for times before 2000 or after 2099.
         """
         number, run = session
         same = {"infant": self.id, "session": number, "run": run}
@@ -58,39 +56,27 @@ class Log:
             return tables.insert_new(connection, tables.READINGS, rows) if rows else 0
 
     def entries(self) -> Iterator[Row]:
-        """Yield the readings in order of time: rows of the table, with the infant's name."""
-        yield from self._all(tables.READINGS, "time", "session")
-
-    def said(self) -> Iterator[Row]:
-        """Yield corrections and notes in order of time: rows of the table, with the infant's name."""
-        yield from self._all(tables.SAID, "start", "made")
+        """Yield the readings in order of time: rows of the table, with parts as dictionaries."""
+        query = sa.select(tables.READINGS).where(self._within(tables.READINGS))
+        yield from self._rows(query.order_by("time", "session"))
 
     def heard(self, since: float) -> list[tuple[float, str, str]]:
         """Return time, verdict and note of the readings after a time (s since 1970), in order of time."""
         reading = tables.READINGS.c
         query = sa.select(reading.time, reading.verdict, reading.note)
-        newer = query.where(reading.infant == self.id, reading.time > since).order_by(reading.time)
-        with self._begin() as connection:
-            return [(row["time"], row["verdict"], row["note"]) for row in self._rows(connection, newer)]
+        newer = query.where(self._within(tables.READINGS), reading.time > since).order_by(reading.time)
+        return [(row["time"], row["verdict"], row["note"]) for row in self._rows(newer)]
 
-    def _all(self, table: sa.Table, *order: str) -> Iterator[Row]:
-        query = sa.select(table).where(table.c.infant == self.id)
-        with self._begin() as connection:
-            for row in self._rows(connection, query.order_by(*(table.c[name] for name in order))):
-                yield row | {"infant": self.name}
-
-    def lines(self, since: float | None = None, until: float | None = None) -> list[Line]:
+    def lines(self, since: float = EARLIEST_S, until: float = LATEST_S) -> list[Line]:
         """Return the diary's lines from `since` to before `until`, where cries begin and end."""
         reading, said = tables.READINGS.c, tables.SAID.c
         columns = (reading.time, reading.verdict, reading.kind, reading.probabilities, reading.run)
-        heard = self._within(reading.time, reading.time, since, until)
-        readings = sa.select(*columns).where(reading.verdict.not_in(CALM), *heard)
-        statements = sa.select(tables.SAID).where(*self._within(said.start, said.stop, since, until))
+        heard = self._within(tables.READINGS, since, until)
+        cries = sa.select(*columns).where(reading.verdict.not_in(CALM), heard).order_by(reading.time)
+        statements = sa.select(tables.SAID).where(self._within(tables.SAID, since, until))
         newest_first = statements.order_by(said.made.desc(), said.id.desc())
-        with self._begin() as connection:
-            cries = self._rows(connection, readings.order_by(reading.time))
-            found = diary.lines(cries, self._rows(connection, newest_first))
-        return [replace(line, start=max(line.start, since or 0.0)) for line in found]
+        found = diary.lines(self._rows(cries), self._rows(newest_first))
+        return [replace(line, start=max(line.start, since)) for line in found]
 
     def day(self, when: date | None = None) -> Day:
         """Return the diary of a day in this machine's time zone; by default the newest."""
@@ -101,10 +87,10 @@ class Log:
     def period(self, since: float, until: float) -> Day:
         """Return the diary from `since` to `until`, in s since 1970."""
         reading, said, now = tables.READINGS.c, tables.SAID.c, time.time()
-        heard = (reading.verdict != GAP, *self._within(reading.time, reading.time, since, until))
+        heard = (reading.verdict != GAP, self._within(tables.READINGS, since, until))
         minutes = sa.select(sa.func.floor(reading.time / 60).label("minute")).where(*heard).distinct()
-        around = self._within(said.start, said.stop, since - LONGEST_SLEEP_S, until + LONGEST_SLEEP_S)
-        notes = sa.select(said.start, said.what).where(said.what.in_(("asleep", "awake")), *around)
+        around = self._within(tables.SAID, since - LONGEST_SLEEP_S, until + LONGEST_SLEEP_S)
+        notes = sa.select(said.start, said.what).where(said.what.in_(("asleep", "awake")), around)
         with self._begin() as connection:
             listened = diary.joined(connection.scalars(minutes.order_by("minute")))
             told = connection.execute(notes.order_by(said.start))
@@ -158,8 +144,8 @@ class Log:
         """Return how long at least one device listened between two times, in s, without gaps."""
         reading = tables.READINGS.c
         steps = sa.distinct(sa.func.floor(reading.time / HOP_S))
-        heard = self._within(reading.time, reading.time, since, until)
-        query = sa.select(sa.func.count(steps)).where(reading.verdict != GAP, *heard)
+        heard = self._within(tables.READINGS, since, until)
+        query = sa.select(sa.func.count(steps)).where(reading.verdict != GAP, heard)
         with self._begin() as connection:
             return HOP_S * (connection.scalar(query) or 0)
 
@@ -179,11 +165,11 @@ class Log:
             connection.execute(sa.delete(tables.INFANTS).where(tables.INFANTS.c.id == self.id))
 
     def _within(
-        self, start: sa.Column[Any], stop: sa.Column[Any], since: float | None, until: float | None
-    ) -> tuple[sa.ColumnElement[bool], ...]:
-        """Return the conditions that a row of the infant reaches into a time; None: no limit."""
-        mine = start.table.c.infant == self.id
-        return mine, stop >= (since or EARLIEST_S), start < (until or LATEST_S)
+        self, table: sa.Table, since: float = EARLIEST_S, until: float = LATEST_S
+    ) -> sa.ColumnElement[bool]:
+        """Return the condition that a row of a table is the infant's and reaches into a time."""
+        start, stop = (table.c[name if name in table.c else "time"] for name in ("start", "stop"))
+        return sa.and_(table.c.infant == self.id, stop >= since, start < until)
 
     @contextmanager
     def _begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:
@@ -194,36 +180,24 @@ class Log:
                 raise InputError(f"no infant {self.name!r}.")
             yield connection
 
-    def _rows(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Row]:
-        """Yield the rows of a query. Raises StoreUnavailable for what was never stored."""
-        rows = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
-        for row in map(dict, rows.mappings()):
-            at = [row[name] for name in ("time", "start", "stop") if name in row]
-            texts = [row[name] for name in ("verdict", "what", "note", "kind") if name in row]
-            try:
-                parts = [json.loads(row[name] or "{}") for name in PARTS if name in row]
-                shares = chain([row.get("cry") or 0.0], *(part.values() for part in parts))
-                is_whole = all(0 <= share <= 1 for share in shares) and all(0 <= x < LATEST_S for x in at)
-            except (AttributeError, TypeError, ValueError):
-                is_whole = False
-            if not (is_whole and all(isinstance(text, str) for text in texts)):
-                raise StoreUnavailable(f"row at {at}", self._database.shown, tables.DAMAGED)
-            yield row
+    def _rows(self, query: sa.Select[Any]) -> Iterator[Row]:
+        """Yield the rows of a query, with parts of a reading as dictionaries."""
+        with self._begin() as connection:
+            for row in connection.execute(query, execution_options={"yield_per": _AT_ONCE}).mappings():
+                parts = {name: json.loads(row[name] or "null") for name in PARTS if name in row}
+                yield dict(row) | parts
 
 
 PARTS = ("probabilities", "sound", "face")
 
 
 def _row(reading: Reading) -> Row:
-    """Return a reading as a row. Raises InputError for NaN and infinity."""
+    """Return a reading as a row."""
     _require(reading.time, reading.time)
-    parts = {name: getattr(reading, name) for name in PARTS}
-    shares = chain(*(part.values() for part in parts.values() if part))
-    if not all(map(math.isfinite, (reading.cry or 0.0, *shares))):
-        raise InputError(f"reading at {reading.time}: a number in it is none (NaN or infinity).")
     row: Row = {"time": float(reading.time), "cry": reading.cry, "kind": reading.kind}
     row |= {"verdict": printable(reading.verdict), "note": printable(reading.note)}
-    for name, part in parts.items():
+    for name in PARTS:
+        part = getattr(reading, name)
         numbers = part and {state: float(share) for state, share in part.items()}
         row[name] = None if part is None else json.dumps(numbers, separators=(",", ":"))
     return row

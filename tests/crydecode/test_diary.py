@@ -1,6 +1,5 @@
 """Readings and what caregivers said by hand, and the lines and days of the diary that follow."""
 
-import json
 import secrets
 import time
 from datetime import datetime, timedelta
@@ -25,7 +24,7 @@ SHAKY = {"hungry": 0.52, "pain": 0.2, "tired": 0.28}
 
 def heard(start: float, stop: float, verdict: str, shares: Any = HUNGRY, **fields: str) -> list[Any]:
     """Readings from `start` to `stop`, in s after T."""
-    same = {"verdict": verdict, "kind": Kind.PLAIN, "probabilities": json.dumps(shares), "run": "a"} | fields
+    same = {"verdict": verdict, "kind": Kind.PLAIN, "probabilities": shares, "run": "a"} | fields
     return [{"time": T + start + (k + 1) * HOP_S} | same for k in range(round((stop - start) / HOP_S))]
 
 

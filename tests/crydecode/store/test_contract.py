@@ -1,10 +1,9 @@
 """What every database keeps: SQLite, PostgreSQL and, of the diary, MongoDB's copy."""
 
-import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import mongomock
@@ -68,7 +67,7 @@ def test_a_reading_comes_back_as_it_was_and_a_repeated_append_adds_nothing(mia: 
     assert [mia.append(session, some) for some in (readings, readings, [])] == [1, 0, 0]
     rows = list(mia.entries())
     for row, reading in zip(rows, readings, strict=True):
-        parts = (json.loads(row[name] or "null") for name in ("probabilities", "sound", "face"))
+        parts = (row[name] for name in ("probabilities", "sound", "face"))
         rest = (row["cry"], row["note"], Kind(row["kind"]))
         assert Reading(row["time"], row["verdict"], *parts, *rest) == reading and row["run"] == "judged"
 
@@ -129,8 +128,6 @@ def test_an_infant_is_found_by_name_or_number_until_it_is_removed(store: Store, 
 def test_a_name_is_the_same_in_capitals_and_no_password_or_ticket_is_stored(store: Store, url: str) -> None:
     assert store.users.add(" Zoë ", "zoë's password") == "zoë"
     assert store.users.check("ZOË", "zoë's password", "192.0.2.1") == (True, 0)
-    with pytest.raises(InputError, match="exists"):
-        store.users.add("zOë", "another password")
     ticket = store.logins.begin("zoë")
     stored = str([in_sql(url, f"SELECT * FROM {table}") for table in ("users", "logins")])
     assert "$argon2id$" in stored
@@ -146,7 +143,7 @@ def test_a_login_lasts_as_long_as_it_is_used_and_ends_with_its_password(store: S
     assert store.logins.user(ticket) is None
 
     ticket = store.logins.begin("demo")
-    store.users.set_password("demo", "another password")
+    store.users.add("demo", "another password")
     assert store.logins.user(ticket) is None
     for password, is_right in (("demo's password", False), ("another password", True)):
         assert store.users.check("demo", password, "192.0.2.1")[0] == is_right
@@ -157,7 +154,7 @@ def test_a_link_logs_its_user_in_once_and_soon(store: Store, clock: Clock, url: 
         return store.logins.link("demo", accounts.LINK_S)
 
     def follow(token: str) -> str | None:
-        return store.logins.follow(token, "192.0.2.1")[0]
+        return store.logins.follow(token)
 
     token, granny = link(), store.logins.link("granny", accounts.LINK_S)
     assert token not in str(in_sql(url, "SELECT * FROM logins"))
@@ -169,16 +166,8 @@ def test_a_link_logs_its_user_in_once_and_soon(store: Store, clock: Clock, url: 
     clock.now += accounts.LINK_S + 1
     assert follow(late) is follow(granny) is None
     token = link()
-    store.users.set_password("demo", "another password")
+    store.users.add("demo", "another password")
     assert follow(token) is None
-
-
-def test_guesses_of_links_must_wait(store: Store, clock: Clock) -> None:
-    token = store.logins.link("demo", accounts.LINK_S)
-    for _ in range(5):
-        assert store.logins.follow("a guess", "192.0.2.1") == (None, 0)
-    assert store.logins.follow(token, "192.0.2.1")[1] > 0
-    assert store.logins.follow(token, "192.0.2.2") == ("demo", 0)
 
 
 # Opening
@@ -239,33 +228,22 @@ def test_mongodb_shows_users_infants_and_the_newest_diary(
         log.append(log.begin("judged"), cry(0, 5))
     mia.say(CRY, T, T + 5, "pain")
     mia.say("fed", T + 200, T + 200)
-    mia.say(MISSED, T + 300, T + 300, "tired")
-    assert export([mia, max_], "mongodb://h/log", "diary", store.users.names()) == 2 + 2 + 2 + 2 + 1
-    mia.append(mia.begin("judged"), cry(-10, 0))
-    mia.say(CRY, T, T + 5, "hungry")
+    assert export([mia, max_], "mongodb://h/log", "diary", store.users.names()) == 2 + 2 + 3
+    mia.say(CRY, T, T + 5, "feed")
     for _ in range(2):
-        assert export([mia], "mongodb://h/log", "diary") == 1 + 1 + 3 + 1
+        assert export([mia], "mongodb://h/log", "diary") == 1 + 2
     copy = server.get_default_database("cryutils")
-    assert set(copy.list_collection_names()) == {"users", "infants", "episodes", "corrections", "notes"}
+    assert set(copy.list_collection_names()) == {"users", "infants", "diary"}
     users = [{name: user[name] for name in user if name != "_id"} for user in copy.users.find()]
     assert users == [{"user": "demo"}, {"user": "granny"}], "no hash, no login"
     assert {(each["infant"], each["number"]) for each in copy.infants.find()} == {
         (log.name, log.id) for log in (mia, max_)
     }
-    episode, other = copy.episodes.find().sort("infant", -1)
-    assert [episode[name] for name in ("state", "probability", "corrected")] == ["hungry", 0.75, "hungry"]
-    assert (episode["infant"], episode["cried_minutes"], other["infant"]) == ("Mia", 0.25, "Max")
-    said = list(copy.corrections.find().sort([("start", 1), ("made", 1)]))
-    assert [(row["what"], row["state"]) for row in said] == [
-        (CRY, "pain"),
-        (CRY, "hungry"),
-        (MISSED, "tired"),
-    ]
-    note = copy.notes.find_one()
-    assert note["what"] == "fed" and note["start"] == datetime.fromtimestamp(T + 200, UTC).replace(
-        tzinfo=None
-    )
+    other, cried, fed = copy.diary.find().sort([("infant", 1), ("start", 1)])
+    assert (other["infant"], other["state"], other["probability"]) == ("Max", "hungry", 0.75)
+    assert (cried["infant"], cried["helped"], cried["cried_minutes"]) == ("Mia", "feed", 0.08)
+    assert fed["what"] == "fed" and fed["start"].replace(tzinfo=UTC).timestamp() == T + 200
     for _ in range(2):
-        assert export([mia, max_], "mongodb://h/log", "readings") == 2 + 43
-    assert copy.readings.count_documents({}) == 43
+        assert export([mia, max_], "mongodb://h/log", "readings") == 2 + 22
+    assert copy.readings.count_documents({}) == 22
     assert copy.readings.find_one()["probabilities"] == HUNGRY

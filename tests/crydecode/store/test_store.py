@@ -63,12 +63,12 @@ def test_what_is_no_store_is_named_in_one_line_without_a_password(url: str, begi
 @pytest.mark.parametrize(
     ("mark", "value"),
     [
-        (b'{"hungry":0.9}', b'{"hungry":9.9}'),
+        (b'{"hungry":0.9}', b'{"hungry";0.9}'),
         (b"hungry", b"hu\xe7gry"),
         (b"SQLite", b"SQLiti"),
         (b"SQLite format 3\0", b"not a database.."),
     ],
-    ids=["share", "text", "header", "another file"],
+    ids=["JSON", "text", "header", "another file"],
 )
 def test_a_damaged_file_is_named(store: Store, mia: Log, url: str, mark: bytes, value: bytes) -> None:
     mia.append(mia.begin(), [Reading(time.time() - 60, "hungry", {"hungry": 0.9})])
@@ -192,12 +192,12 @@ def logs(store: Store, mia: Log) -> list[Log]:
 
 
 def table(path: Path, *times: str) -> pd.DataFrame:
-    frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    frame = pd.read_csv(path)
     return frame.assign(**{name: pd.to_datetime(frame[name], utc=True) for name in times})
 
 
-@pytest.mark.parametrize("name", ["log.csv", "log.parquet"])
-def test_every_reading_and_every_line_of_the_diary_is_a_row(name: str, logs: list[Log], apart: Path) -> None:
+def test_every_reading_and_every_line_of_the_diary_is_a_row(logs: list[Log], apart: Path) -> None:
+    name = "log.csv"
     assert export(logs, name, "readings") == 12
     assert (apart / name).stat().st_mode & 0o777 == 0o600
     frame = table(apart / name, "time")
