@@ -6,10 +6,8 @@ once. `LoginRequired` stands in front of every route, so that none can be forgot
 
 import asyncio
 import hashlib
-import hmac
 import math
 import re
-import secrets
 from functools import partial
 from urllib.parse import quote
 
@@ -111,40 +109,26 @@ async def log_out(request: Request) -> Response:
 
 async def form(request: Request) -> dict[str, str]:
     """Return the fields of a posted form. Raises error 403 for a form of another site."""
-    fields = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-    expected, answer = token(request), fields.pop("token", "")
-    if not is_own(request) or not hmac.compare_digest(expected.encode(), answer.encode()):
+    if not is_own(request):
         raise HTTPException(403)
-    return fields
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
 
 
 def is_own(connection: HTTPConnection) -> bool:
-    """Return whether a request comes from a page of this site, or from no page at all."""
-    origin, scheme = connection.headers.get("origin"), connection.scope["scheme"]
-    own = f"{scheme.replace('ws', 'http')}://{connection.headers.get('host')}"
-    return origin is None or origin == own
-
-
-def set_cookie(response: Response, request: HTTPConnection, name: str, value: str) -> None:
-    """Set a cookie for this server's pages alone."""
-    name, is_https = _cookie(request, name), request.url.scheme == "https"
-    response.set_cookie(name, value, COOKIE_S, httponly=True, samesite="lax", secure=is_https)
-
-
-def token(request: HTTPConnection) -> str:
-    """Return the login's token for forms; before a login the browser's, a new one without any."""
-    if request.scope.get("user") is not None:
-        return hmac.digest(request.scope["ticket"].encode(), b"form", "sha256").hex()
-    name = _cookie(request, "form")
-    return request.cookies.get(name) or request.scope.setdefault(name, secrets.token_urlsafe(32))
+    """Return whether a form or a WebSocket comes from a page of this site: browsers send its origin."""
+    scheme = connection.scope["scheme"].replace("ws", "http")
+    return connection.headers.get("origin") == f"{scheme}://{connection.headers.get('host')}"
 
 
 async def _enter(request: Request, name: str, target: str) -> Response:
     """Log a user in, remember the device and redirect to `target`. The browser's earlier login ends."""
     await _leave(request)
     store, response = request.app.state.store, RedirectResponse(target, 303)
-    set_cookie(response, request, "login", await ask(store.logins.begin, name))
-    set_cookie(response, request, _device(name), await ask(store.users.mark, name))
+    cookies = {"login": await ask(store.logins.begin, name), _device(name): await ask(store.users.mark, name)}
+    is_https = request.url.scheme == "https"
+    for cookie, value in cookies.items():  # for this server's pages alone
+        at = _cookie(request, cookie)
+        response.set_cookie(at, value, COOKIE_S, httponly=True, samesite="lax", secure=is_https)
     return response
 
 

@@ -23,7 +23,7 @@ from crydecode import diary
 from crydecode.alarm import AGAIN_S, DELAY_S
 from crydecode.asking import ask
 from crydecode.diary import CRY, HELPED, MISSED, NOTES, ONE_DAY
-from crydecode.login import STATIC, form, log_in, log_out, own_path, set_cookie, token
+from crydecode.login import STATIC, form, log_in, log_out, own_path
 from crydecode.measured import false_alarms
 from crydecode.phone import drawn
 from crydecode.store import Log, transfer
@@ -46,15 +46,11 @@ EARLY_S = 300.0  # by which another clock may be ahead
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
-    """Return a page for the browser that asks, whose forms have its token."""
-    user = request.scope.get("user")
-    form_token = token(request)
-    about = {"token": form_token, "user": user, "film": request.app.state.film is not None}
-    about |= {"path": request.url.path, "models": request.app.state.models}
-    response = TEMPLATES.TemplateResponse(request, template, about | context, status)
-    if user is None:
-        set_cookie(response, request, "form", form_token)
-    return response
+    """Return a page for the browser that asks."""
+    state = request.app.state
+    about = {"user": request.scope.get("user"), "film": state.film is not None, "models": state.models}
+    about |= {"path": request.url.path}
+    return TEMPLATES.TemplateResponse(request, template, about | context, status)
 
 
 async def refuse(request: Any, error: Any) -> Response | None:

@@ -7,9 +7,12 @@ uvicorn, whose limits keep one visitor from keeping out the others.
 import asyncio
 import logging
 import resource
+import secrets
 import signal
 import socket
+import threading
 import traceback
+import webbrowser
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,11 +31,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from crydecode import pages
+from crydecode import store as stores
 from crydecode.binding import PROXIES, SILENT
 from crydecode.login import LoginRequired
 from crydecode.phone import Phones
 from crydecode.sockets import MOST_BYTES, Protocol, Sockets
 from crydecode.store import Store
+from crydecode.store.accounts import LIFETIME_S
+from cryutils._io.paths import scratch_dir
+from cryutils._io.progress import say
 from cryutils.errors import InputError
 from cryutils.widgets.monitor import Models
 
@@ -118,6 +125,24 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # which uvicorn raises again after it stopped
         signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run(sockets)
+
+
+def demonstrate(address: str, hosts: list[str], sockets: list[socket.socket], models: Path | None) -> None:
+    """Serve a temporary household whose pages play a film, and open its page in a browser. models: a run."""
+    folder = scratch_dir()  # removed when the process ends
+    film = folder / "film.mp4"
+    with stores.open(f"sqlite:///{folder}/store.sqlite") as household:
+        user = household.users.add("demo", secrets.token_hex())
+        household.add_infant("Demo infant")
+        opening = f"{address}login?link={household.logins.link(user, LIFETIME_S)}"
+        say("A demonstration with synthetic sound and pictures.")
+        say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
+        # In a thread, because some browsers block the call until they are closed.
+        threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
+        from cryutils.datasets.synthetic.film import make_film
+
+        make_film(film)
+        run(application(household, hosts, run=models, film=film), sockets)
 
 
 def _with_headers_and_log(app: ASGIApp) -> ASGIApp:

@@ -84,7 +84,7 @@ class Sockets:
     async def serve(self, socket: WebSocket) -> None:
         """Serve the WebSocket of a page that listens or watches until it is closed."""
         serve = self._listening if socket.url.path == "/listen" else self._watching
-        if not is_own(socket) or "origin" not in socket.headers:
+        if not is_own(socket):
             await socket.close()
             return
         page = _Page(socket, socket.scope["ticket"], socket.scope["user"])

@@ -161,13 +161,10 @@ class Database:
 
     def prepare(self) -> None:
         """Create the tables if there are none. Raises InputError for those of another version."""
-        with self.begin() as connection:
-            if _version(connection) == VERSION:
-                return
         with self.begin(writes=True) as connection:
             if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION)))
-            version = _version(connection)  # another process may have just done it
+            version = _version(connection)
             if version is None:  # fails in a database with another program's tables
                 _TABLES.create_all(connection, checkfirst=False)
                 connection.execute(sa.insert(_META).values(key="version", value=VERSION))
@@ -190,7 +187,7 @@ class Database:
                 self._require_file()
                 _logged.intersection_update({DAMAGED})
         except sa.exc.IntegrityError as error:
-            raise InputError("Someone else removed this in the meantime; look again.") from error
+            raise InputError("This baby or this user was removed; look again.") from error
         except (sa.exc.DBAPIError, sa.exc.TimeoutError, *_UNREADABLE) as error:
             cause = getattr(error, "orig", None) or error
             raise StoreUnavailable(cause, self.shown, _reason(cause)) from error

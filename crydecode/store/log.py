@@ -8,7 +8,6 @@ import json
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
@@ -33,7 +32,7 @@ _AGAIN_S = 60.0  # between two taps that are one
 
 
 class Log:
-    """The log of one infant. Every method raises InputError if the infant was removed."""
+    """The log of one infant. What is written raises InputError if the infant was removed."""
 
     def __init__(self, database: Database, number: int, name: str) -> None:
         """Open the log of infant `number`; `Store.infant` finds it by name."""
@@ -52,7 +51,7 @@ class Log:
         number, run = session
         same = {"infant": self.id, "session": number, "run": run}
         rows = [_row(reading) | same for reading in readings]
-        with self._begin(writes=True) as connection:
+        with self._database.begin(writes=True) as connection:
             return tables.insert_new(connection, tables.READINGS, rows) if rows else 0
 
     def entries(self) -> Iterator[Row]:
@@ -91,7 +90,7 @@ class Log:
         minutes = sa.select(sa.func.floor(reading.time / 60).label("minute")).where(*heard).distinct()
         around = self._within(tables.SAID, since - LONGEST_SLEEP_S, until + LONGEST_SLEEP_S)
         notes = sa.select(said.start, said.what).where(said.what.in_(("asleep", "awake")), around)
-        with self._begin() as connection:
+        with self._database.begin() as connection:
             listened = diary.joined(connection.scalars(minutes.order_by("minute")))
             told = connection.execute(notes.order_by(said.start))
             slept = diary.sleeps(((at, what) for at, what in told), now)
@@ -104,7 +103,7 @@ class Log:
         said, spans = tables.SAID.c, list[Span]()
         answers = sa.select(said.start, said.stop).where(said.what == CRY, said.verdict.in_(HELPED))
         mine = answers.where(said.infant == self.id, said.stop >= since).order_by(said.start)
-        with self._begin() as connection:
+        with self._database.begin() as connection:
             for start, stop in connection.execute(mine):  # of one cry, there may be several
                 last = spans.pop() if spans and spans[-1][1] >= start else (start, stop)
                 spans.append((last[0], max(last[1], stop)))
@@ -125,7 +124,7 @@ class Log:
         now, said, number = time.time(), tables.SAID, number or secrets.randbits(48)
         row: Row = {"infant": self.id, "start": start, "stop": stop, "made": now}
         row |= {"what": printable(what), "verdict": printable(verdict)}
-        with self._begin(writes=True) as connection:
+        with self._database.begin(writes=True) as connection:
             made = connection.scalar(sa.select(said.c.made).where(said.c.id == number))
             if made is None or now - made > _AGAIN_S:
                 unused = number if made is None else secrets.randbits(48)
@@ -137,7 +136,7 @@ class Log:
         said, of_cry = tables.SAID.c, (CRY, MISSED)
         over = (said.infant == self.id, said.start <= stop, said.stop >= start)
         same = said.what.in_(of_cry if what in of_cry else [what])
-        with self._begin(writes=True) as connection:
+        with self._database.begin(writes=True) as connection:
             connection.execute(sa.delete(tables.SAID).where(same, *over))
 
     def listened_s(self, since: float, until: float) -> float:
@@ -146,20 +145,20 @@ class Log:
         steps = sa.distinct(sa.func.floor(reading.time / HOP_S))
         heard = self._within(tables.READINGS, since, until)
         query = sa.select(sa.func.count(steps)).where(reading.verdict != GAP, heard)
-        with self._begin() as connection:
+        with self._database.begin() as connection:
             return HOP_S * (connection.scalar(query) or 0)
 
     def purge(self, before: float) -> int:
         """Remove everything logged before a time (s since 1970); return how many readings."""
         reading, said = tables.READINGS.c, tables.SAID.c
-        with self._begin(writes=True) as connection:
+        with self._database.begin(writes=True) as connection:
             connection.execute(sa.delete(tables.SAID).where(said.infant == self.id, said.stop < before))
             old = sa.delete(tables.READINGS).where(reading.infant == self.id, reading.time < before)
             return connection.execute(old).rowcount
 
     def remove(self) -> None:
         """Remove the infant and its whole log."""
-        with self._begin(writes=True) as connection:
+        with self._database.begin(writes=True) as connection:
             for table in (tables.READINGS, tables.SAID):
                 connection.execute(sa.delete(table).where(table.c.infant == self.id))
             connection.execute(sa.delete(tables.INFANTS).where(tables.INFANTS.c.id == self.id))
@@ -171,18 +170,9 @@ class Log:
         start, stop = (table.c[name if name in table.c else "time"] for name in ("start", "stop"))
         return sa.and_(table.c.infant == self.id, stop >= since, start < until)
 
-    @contextmanager
-    def _begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:
-        """Begin a transaction, if the infant is still there."""
-        query = sa.select(tables.INFANTS.c.id).where(tables.INFANTS.c.id == self.id)
-        with self._database.begin(writes=writes) as connection:
-            if connection.scalar(query) is None:
-                raise InputError(f"no infant {self.name!r}.")
-            yield connection
-
     def _rows(self, query: sa.Select[Any]) -> Iterator[Row]:
         """Yield the rows of a query, with parts of a reading as dictionaries."""
-        with self._begin() as connection:
+        with self._database.begin() as connection:
             for row in connection.execute(query, execution_options={"yield_per": _AT_ONCE}).mappings():
                 parts = {name: json.loads(row[name] or "null") for name in PARTS if name in row}
                 yield dict(row) | parts

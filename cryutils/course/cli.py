@@ -460,7 +460,7 @@ def data_describe(name: str, problems: bool) -> None:
 def data_film(target: str) -> None:
     """Write the film of `cryutils serve --demo`, a synthetic infant, to the file MP4."""
     extras.require("av", "course", "a film")
-    from crydecode.demo import make_film
+    from cryutils.datasets.synthetic.film import make_film
 
     if not target.lower().endswith(".mp4"):
         raise InputError(f"{target}: give the file a name that ends with .mp4.")
@@ -703,9 +703,9 @@ def serve(
         say(f"The page detects crying and names no reason: {error}")
     address = f"{'https' if tls else 'http'}://{place}:{sockets[0].getsockname()[1]}/"
     if demo:
-        from crydecode import demo as demonstration
+        from crydecode import serve as application
 
-        demonstration.serve(address, hosts, sockets, folder)
+        application.demonstrate(address, hosts, sockets, folder)
         return
     # Loading the application takes seconds; connections wait until then.
     with commands.opened() as store:

@@ -17,8 +17,8 @@ from refusals import Command, mistake
 from scipy.io import wavfile
 from trained_run import Trained
 
-from crydecode import demo
 from cryutils import audio
+from cryutils.datasets.synthetic import film as films
 from cryutils.inference.predict import DEMO_ONLY
 from cryutils.models.export import Lite
 
@@ -60,7 +60,7 @@ def test_a_line_per_episode_or_file_and_a_reason_for_a_bad_one(
 def test_before_any_run_the_shipped_model_answers_for_the_film_of_the_demonstration_only(
     command: Command, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "_SCENES", [("hungry", 6)])
+    monkeypatch.setattr(films, "_SCENES", [("hungry", 6)])
     assert command("data", "film", "demo.mp4")[0] == 0
     code, out, err = command("predict", "demo.mp4", str(recordings / "cry.wav"))
     film, real = out.splitlines()

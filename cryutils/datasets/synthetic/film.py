@@ -1,20 +1,18 @@
-"""`cryutils serve --demo`: a film replaces microphone and camera. Paper B §3."""
+"""The film of a synthetic infant for `cryutils data film` and `cryutils serve --demo`: `make_film`."""
 
-import secrets
-import threading
-import webbrowser
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from socket import socket
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from cryutils._io.paths import scratch_dir
-from cryutils._io.progress import say
+from cryutils.datasets.synthetic import face, voice
+from cryutils.datasets.synthetic.distractors import KINDS, distractor
+from cryutils.datasets.synthetic.states import Dials
+from cryutils.video import mp4
 
 # The scenes of the film with their lengths in s: a state in which the infant cries, or a background
 # sound while the infant is quiet. The picture of a quiet scene names the state of the cry before it.
@@ -26,8 +24,6 @@ _SR, _FPS, _SIZE = 16_000, 8.0, 240  # Hz, frames per second, pixels
 
 def make_film(path: Path) -> None:
     """Write the film: an infant that cries for one reason after another, with quiet in between."""
-    from cryutils.video import mp4
-
     rng = np.random.default_rng(0)
     before = ["", *(name for name, _ in _SCENES)]
     scenes = [_scene(*scene, rng, last) for scene, last in zip(_SCENES, before, strict=False)]
@@ -40,10 +36,6 @@ def _scene(
     name: str, seconds: float, rng: np.random.Generator, last: str
 ) -> tuple[npt.NDArray[np.float32], Iterator[npt.NDArray[np.uint8]]]:
     """Return the sound, float32 (samples,), and the frames of a scene. last: the scene before."""
-    from cryutils.datasets.synthetic import face, voice
-    from cryutils.datasets.synthetic.distractors import KINDS, distractor
-    from cryutils.datasets.synthetic.states import Dials
-
     is_quiet = name in KINDS
     # An average infant, with states as distinct as possible.
     dials = Dials(signal=1.0, identity=0.3)
@@ -66,21 +58,3 @@ def _captioned(frame: npt.NDArray[np.uint8], text: str) -> npt.NDArray[np.uint8]
     draw.rectangle((0, _SIZE - 30, _SIZE, _SIZE), "black")
     draw.text((_SIZE / 2, _SIZE - 15), text, "white", font, anchor="mm")
     return np.asarray(picture)
-
-
-def serve(address: str, hosts: list[str], sockets: list[socket], run: Path | None) -> None:
-    """Serve a temporary household, and open its page in a browser."""
-    from crydecode import serve, store
-
-    folder = scratch_dir()  # removed when the process ends
-    film = folder / "film.mp4"
-    with store.open(f"sqlite:///{folder}/store.sqlite") as household:
-        user = household.users.add("demo", secrets.token_hex())
-        household.add_infant("Demo infant")
-        opening = f"{address}login?link={household.logins.link(user, store.accounts.LIFETIME_S)}"
-        say("A demonstration with synthetic sound and pictures.")
-        say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
-        # In a thread, because some browsers block the call until they are closed.
-        threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
-        make_film(film)
-        serve.run(serve.application(household, hosts, run=run, film=film), sockets)
