@@ -15,11 +15,14 @@ import tempfile
 import tomllib
 from collections.abc import Iterable
 from importlib.metadata import distribution
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import nbformat
+import pandas as pd
+from browser.fastparquet import packed
 
 from cryutils.course import runner as course
 from cryutils.course.execution import without_course_data
@@ -47,11 +50,11 @@ PACKED = [
     "psygnal",
     "seaborn",
 ]
-# What is left out of a file of them: numba has no wheel for the browser, and a quiz would load MathJax
-# from another server.
+# What is replaced in files of them: numba has no wheel for the browser. No quiz has a formula, for
+# which it would take JupyterLab's MathJax, which it cannot call, and load another from a server.
 EDITED = {
-    "librosa": ("METADATA", rb"(?m)^Requires-Dist: .*\n"),
-    "jupyterquiz": ("show_questions.js", rb"https://cdn[^']*"),
+    "librosa": ("METADATA", rb"(?m)^Requires-Dist: .*\n", b""),
+    "jupyterquiz": (".js", rb"typeof MathJax !==? 'undefined'", b"false"),
 }
 # What the course needs there beyond the core.
 NEEDED = [
@@ -76,26 +79,33 @@ def pack(name: str, folder: Path) -> Path:
             if ".." in file.parts or file.suffix in (".pyc", ".so"):
                 continue
             text = Path(str(file.locate())).read_bytes()
-            if edit and file.name == edit[0]:
-                text = re.sub(edit[1], b"", text)
+            if edit and file.name.endswith(edit[0]):
+                text = re.sub(*edit[1:], text)
             archive.writestr(str(file), text)
     return path
 
 
 def own_wheel(folder: Path) -> None:
-    """Write the course's wheel into `folder`, with the notebooks' code and without their outputs."""
+    """Write the course's wheel into `folder`, with the notebooks' code and without their outputs.
+
+    Of the runs' answers, those of `judged` are in it, which notebooks read.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", scratch]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
         built = next(Path(scratch).glob("*.whl"))
         with ZipFile(built) as full, ZipFile(folder / built.name, "w", ZIP_DEFLATED) as light:
             for name in full.namelist():
+                if "/predictions/" in name and "/judged/" not in name:
+                    continue
                 text = full.read(name)
                 if name.endswith(".ipynb"):
                     notebook = json.loads(text)
                     for cell in notebook["cells"]:
                         cell |= {"outputs": []} if cell["cell_type"] == "code" else {}
                     text = json.dumps(notebook).encode()
+                elif name.endswith(".parquet"):
+                    text = packed(pd.read_parquet(BytesIO(text)))
                 light.writestr(name, text)
 
 
@@ -119,12 +129,12 @@ def new_wheel(folder: Path, name: str, modules: dict[str, str], needs: Iterable[
 
 
 def stand_ins(folder: Path) -> Path:
-    """Write the wheel of what librosa imports and the browser lacks into `folder`, and return its path.
+    """Write the wheel of what librosa and pandas import and the browser lacks; return its path.
 
     It requires what the course needs.
     """
     modules = dict.fromkeys(["audioread", "soundfile"], "")
-    modules["numba"] = (ROOT / "docs" / "browser" / "numba.py").read_text("utf-8")
+    modules |= {path.stem: path.read_text("utf-8") for path in (ROOT / "docs" / "browser").glob("*.py")}
     return new_wheel(folder, "cryutils_browser", modules, NEEDED)
 
 
@@ -172,7 +182,9 @@ def build(site: Path, pyodide: str = PYODIDE) -> None:
         wheels.mkdir()
         for row in course.contents():
             if row.get("browser"):
-                nbformat.write(for_browser(row), home / "contents" / f"{row['name']}.ipynb")
+                # Not nbformat.write: JupyterLab's table of contents cannot read a list of lines.
+                file = home / "contents" / f"{row['name']}.ipynb"
+                file.write_text(json.dumps(for_browser(row)), encoding="utf-8")
         about = {"jupyter-lite-schema-version": 0, "jupyter-config-data": config}
         (home / "jupyter-lite.json").write_text(json.dumps(about))
         for name in PACKED:

@@ -345,7 +345,8 @@ def load_predictions(run: str | Path | None = None, **columns: str) -> pd.DataFr
     >>> table["clip"].nunique()
     449
     """
-    extras.require("pyarrow", "course", "a table of stored answers")
+    if sys.platform != "emscripten":  # in the browser, docs/browser/fastparquet.py reads them
+        extras.require("pyarrow", "course", "a table of stored answers")
     folder, parts = _folder(run) / "predictions", []
     wanted = [(name, "==", value) for name, value in columns.items()] or None
     for path in sorted(folder.glob("*.parquet")):

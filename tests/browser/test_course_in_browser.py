@@ -155,14 +155,23 @@ def test_a_second_visit_transfers_nothing_again(playwright: Playwright, site: st
 
 
 def printed(cells: list[list[dict[str, Any]]]) -> list[str]:
-    """Return what each cell prints."""
-    texts = [[o["text"] for o in cell if o.get("name") == "stdout"] for cell in cells]
-    return ["".join("".join(part) for part in text) for text in texts]
+    """Return what each cell prints, and the text of the table that it shows."""
+    texts = [
+        [
+            "".join(o["text"] if o["output_type"] == "stream" else o["data"]["text/plain"])
+            for o in cell
+            if o.get("name") == "stdout" or o["output_type"] == "execute_result"
+        ]
+        for cell in cells
+    ]
+    return ["".join(text) for text in texts]
 
 
 @large
 @pytest.mark.parametrize("name", [*LISTED][1:])
 def test_a_listed_notebook_runs_to_its_end_with_the_stored_numbers(name: str, site: str, page: Page) -> None:
+    errors: list[object] = []
+    page.on("pageerror", errors.append)
     cells = run(page, site, name)
     assert not [output for cell in cells for output in cell if output["output_type"] == "error"]
     stored = [c for c in lite.for_browser(LISTED[name]).cells if c.cell_type == "code"]
@@ -171,6 +180,7 @@ def test_a_listed_notebook_runs_to_its_end_with_the_stored_numbers(name: str, si
     for text, expected, cell in compared:
         if expected and "nbval-ignore-output" not in cell.metadata.get("tags", []):
             assert text == expected
+    assert not errors
 
 
 def test_links_lead_out_of_the_browser_and_its_text_is_not_about_recordings() -> None:
