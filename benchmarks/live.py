@@ -304,11 +304,11 @@ async def _pair(page, infant: int, cookie: dict[str, str]) -> tuple[float, float
         return any(reading["cries"] for reading in answer.get("readings", []))
 
     def is_lost(state) -> bool:  # type: ignore[no-untyped-def]
-        return "cut" in told and state["kind"] == "lost"
+        return "cut" in told and state[0]["kind"] == "lost"
 
     nursery = await page("listen?", infant, cookie)
     parent = await page("watch?delay=0&again=60&", infant, cookie)
-    rings = hear(parent, ring=lambda state: state["rings"], lost=is_lost)
+    rings = hear(parent, ring=lambda state: state[0]["rings"], lost=is_lost)
     hearing = [asyncio.create_task(each) for each in (hear(nursery, crying=cries), rings)]
     begun = time.perf_counter()
     await nursery.send(json.dumps({"type": "start", "number": -1}))

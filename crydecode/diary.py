@@ -49,7 +49,8 @@ class Line:
     state: the most likely one of a cry, or UNSURE. probability: of the state, averaged over the
     readings; None if they have none. cried_s: how long crying was heard; pauses do not count, and
     several devices count once. run: whose models answered. corrected: what a caregiver said last: what
-    helped, NO_CRY for a false alarm, a state (which earlier versions asked for), or None.
+    helped, NO_CRY for a false alarm, a state (which earlier versions asked for), or None. Of the note
+    "coming", it is who came.
     """
 
     start: float
@@ -75,12 +76,14 @@ class Line:
         """The models' answer or the note, in words."""
         if self.what == CRY:
             return words.answer(self.state, self.probability, by_model=self.run != "")
+        if self.what == "coming" and self.corrected:
+            return f"{self.corrected} was coming"
         return "a cry that was missed" if self.what == MISSED else NOTES.get(self.what, self.what)
 
     @property
     def said(self) -> str:
         """What a caregiver said about a cry, in words, or ""."""
-        if self.corrected is None:
+        if self.corrected is None or self.what in NOTES:
             return ""
         named = HELPED.get(self.corrected, words.name(self.corrected))
         return "this was right" if self.corrected == self.state else named

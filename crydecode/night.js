@@ -1,9 +1,9 @@
-// The page for the night: shows what another device hears, and rings. `watch.py` sends a state each second.
+// The page for the night: shows what other devices hear of each baby, and rings. `watch.py` sends all states each second.
 
 const SILENT_S = 5; // without a sign of the server, or of the device that listens
 const AGAIN_MS = 2000; // between attempts to connect
 const RING_MS = 1500; // between two tones
-const REFRESH_MS = 60_000; // of the line with the last feed
+const REFRESH_MS = 60_000; // of the line with the last feed, and of the screen's lock
 const PAINT_MS = 500;
 const WORDS = { quiet: "Quiet", crying: "Crying", lost: "Not listening" };
 const SHAKES = { crying: [300, 150, 300], lost: [100, 100, 100, 100, 100, 100, 600] }; // ms
@@ -14,27 +14,41 @@ const ENDS = {
   4409: "This page was closed, because too many are open. Reload it.",
   1008: "This page sent too much, so it has stopped. Reload it.",
 };
-const [home, word, why, spoken, trace, here, coming, begin, tiles, delay, again] = [
-  "night", "word", "why", "spoken", "trace", "here", "coming", "begin", "tiles", "delay", "again",
+const [home, spoken, coming, ring, begin, tiles, delay, again] = [
+  "babies", "spoken", "coming", "ring", "begin", "tiles", "delay", "again",
 ].map((id) => document.getElementById(id));
 const title = document.title;
-let state = { kind: "lost", for_s: null, age_s: null, why: "", levels: [], devices: [] };
+let babies = [];
 let toldAt = performance.now();
 let over = ""; // why nothing more will come
 let refusal = ""; // why the server did not answer
-let armed = false; // whether anybody was heard to listen, so that the end of it is an alarm
-let muted = false; // whether somebody came here, while the server could not be told
-let socket, sound, rings, rungAt, wasLoud;
+let told = ""; // what was read out last
+let socket, sound, lock, calls, loudest, rungAt;
+
+// Takes the babies of a page. armed: whether anybody was heard to listen, so that the end of it is an
+// alarm. muted: whether somebody came here, while the server could not be told.
+function meet(cards) {
+  const state = { kind: "lost", for_s: null, age_s: null, why: "", coming: "", levels: [], devices: [], hushed_s: 0 };
+  babies = [...cards].map((card) => ({
+    infant: Number(card.dataset.infant), name: card.querySelector("bdi").textContent,
+    card, state, armed: false, muted: false, part: (name) => card.querySelector(`.${name}`),
+  }));
+  home.replaceChildren(...cards);
+}
 
 function connect() {
-  const query = new URLSearchParams({ infant: home.dataset.infant, delay: delay.value, again: again.value });
+  const query = new URLSearchParams({ delay: delay.value, again: again.value });
+  for (const { infant } of babies) query.append("infant", infant);
   const mine = (socket = new WebSocket(`${location.origin.replace("http", "ws")}/watch?${query}`));
   mine.addEventListener("message", ({ data }) => {
     const message = JSON.parse(data);
-    refusal = message.type === "refused" ? message.why : "";
-    if (refusal) return;
-    [state, toldAt] = [message, performance.now()];
-    if (state.kind !== "lost") [armed, muted] = [true, false];
+    refusal = message.why ?? "";
+    if (refusal || mine !== socket) return;
+    toldAt = performance.now();
+    babies.forEach((baby, k) => {
+      baby.state = message[k];
+      if (baby.state.kind !== "lost") [baby.armed, baby.muted] = [true, false];
+    });
     paint();
   });
   mine.addEventListener("close", async ({ code }) => {
@@ -55,15 +69,14 @@ function spent(seconds) {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-// Returns the state's key, its words, and what is said beneath.
-function read() {
-  const passed = (performance.now() - toldAt) / 1000;
+// Returns a state's key, its words, and what is said beneath.
+function read(state, passed) {
   const cut = passed > SILENT_S;
   const age = state.age_s + passed;
   if (over || cut || state.kind === "lost" || age > SILENT_S) {
     const since = state.for_s === null ? null : state.kind === "lost" ? state.for_s + passed : age;
     const reason = over || (cut ? refusal || "No connection to the diary. Trying again …"
-      : since === null ? "No device is listening yet. On the one beside the baby, press:"
+      : since === null ? "No device listens yet. On the one beside the baby, press:"
         : `The device beside the baby: ${state.why.replace("this page", "its page") || "no sign of it"}.`);
     return ["lost", since === null ? WORDS.lost : `${WORDS.lost} since ${clock(since)}`, reason];
   }
@@ -75,39 +88,80 @@ function read() {
   return [state.kind, WORDS[state.kind] + text, listens.filter(Boolean).join(" ")];
 }
 
-function paint() {
-  const [kind, words, reason] = read();
-  const hushed = state.hushed_s - (performance.now() - toldAt) / 1000;
-  const off = hushed > 0 ? ` The ring is off until ${clock(-hushed)} (${state.hushed_by}).` : "";
-  if (home.dataset.kind !== kind) spoken.textContent = `${WORDS[kind]}. ${kind === "lost" ? reason : ""}`;
-  if (home.dataset.kind === "crying" && kind === "quiet") refresh(); // the line with the last cry
-  home.dataset.kind = kind;
-  here.hidden = over || armed || kind !== "lost";
-  document.title = `${WORDS[kind]} · ${title}`;
-  word.textContent = words;
-  why.textContent = reason + off;
-  trace.setAttribute("points", state.levels.map((level, k) => `${1.6 * k - 32},${Math.min(20, -0.7 * level - 26)}`).join(" "));
-  const hush = document.getElementById("hush");
-  hush.setAttribute("aria-pressed", hushed > 0);
-  hush.textContent = hushed > 0 ? "Ring on again" : "Ring off 10 min";
-  const lost = kind === "lost" && armed && !muted && !state.answered;
-  const what = hushed > 0 ? "" : lost ? "lost" : kind !== "lost" && state.rings ? "crying" : "";
-  ring(what, Boolean(what) && (lost || state.loud), words, reason);
+// Shows a baby. Returns its words, those to read out, why it calls, if it does, and whether loudly.
+function show({ infant, card, state, armed, muted, part, name }) {
+  const passed = (performance.now() - toldAt) / 1000;
+  const [kind, words, reason] = read(state, passed);
+  const hushed = state.hushed_s - passed;
+  if (card.dataset.kind === "crying" && kind === "quiet") refresh(); // the line with the last cry
+  card.dataset.kind = kind;
+  part("here").hidden = over || armed || kind !== "lost";
+  part("word").textContent = words;
+  const who = state.coming && `${state.coming} is coming`;
+  part("who").textContent = who;
+  part("why").textContent = reason + (hushed > 0 ? ` The ring is off until ${clock(-hushed)} (${state.hushed_by}).` : "");
+  part("trace").setAttribute("points", state.levels.map((level, k) => `${1.6 * k - 32},${Math.min(20, -0.7 * level - 26)}`).join(" "));
+  const isChosen = String(infant) === home.dataset.infant;
+  card.querySelector(".choose")?.setAttribute("aria-pressed", isChosen);
+  if (isChosen) {
+    const hush = document.getElementById("hush");
+    hush.setAttribute("aria-pressed", hushed > 0);
+    hush.textContent = hushed > 0 ? "Ring on again" : "Ring off 10 min";
+    tiles.dataset.kind = kind;
+  }
+  const lost = kind === "lost" && armed && !muted && !state.coming;
+  const call = hushed > 0 ? "" : lost ? "lost" : kind !== "lost" && state.rings ? "crying" : "";
+  card.dataset.rings = call;
+  const mine = babies.length > 1 ? `${name}: ` : "";
+  const head = mine + WORDS[kind];
+  const listens = kind === "lost" ? [reason] : state.devices.map(([user]) => `${user} listens.`);
+  const aloud = [`${head}.`, who && `${who}.`, ...listens].join(" ");
+  return { name, head, words: mine + words, aloud, reason, call, loud: lost || state.loud };
 }
 
-// Flashes until somebody answers. loud: whether it also sounds and shakes now.
-function ring(what, loud, words, reason) {
+function paint() {
+  const shown = babies.map(show);
+  document.title = [...shown.map(({ head }) => head), title].join(" · ");
+  const aloud = shown.map((each) => each.aloud).join(" ");
+  if (told !== aloud) told = spoken.textContent = aloud;
+  ready();
+  call(shown.filter((each) => each.call));
+}
+
+// Says whether this page can ring, and what to do if not.
+function ready() {
+  const isOn = sound?.state === "running";
+  const asks = window.Notification?.permission;
+  const faults = !sound ? ["The ring is off: this page only flashes."]
+    : !isOn ? ["The browser has locked the sound, so this page only flashes."] : [
+      (!lock || lock.released) && "This screen may turn off, and then nothing rings. Charge the phone and set its screen to stay on.",
+      asks !== "granted" && (asks === "default" ? "Notifications are not allowed yet." : asks
+        ? "No notifications: allow them in the browser's settings." : "No notifications here: keep this page in view."),
+    ].filter(Boolean);
+  const words = [isOn && "The ring is on.", ...faults].filter(Boolean).join(" ");
+  if (ring.textContent !== words) ring.textContent = words;
+  ring.dataset.on = isOn;
+  begin.hidden = isOn && asks !== "default";
+  begin.textContent = isOn ? "Allow notifications" : "Switch the ring on";
+}
+
+// Flashes until somebody answers those who call. Some of them also sound and shake now.
+function call(callers) {
   const now = performance.now();
-  const begins = what !== rings || (loud && !wasLoud);
-  coming.hidden = !what;
-  document.body.dataset.rings = what;
-  if (begins) notify(what, words, reason);
-  if (loud && (begins || now - rungAt >= RING_MS)) {
+  const first = (those) => ["crying", "lost"].find((what) => those.some((each) => each.call === what));
+  const [before, wasLoud] = [calls, loudest];
+  calls = callers.map(({ name, call: what }) => name + what).join();
+  loudest = first(callers.filter(({ loud }) => loud));
+  coming.hidden = !callers.length;
+  coming.textContent = `I'm coming${babies.length > 1 ? ` to ${callers.map(({ name }) => name).join(" and ")}` : ""}`;
+  document.body.dataset.rings = first(callers) ?? "";
+  const begins = calls !== before || (loudest && loudest !== wasLoud);
+  if (begins) notify(callers);
+  if (loudest && (begins || now - rungAt >= RING_MS)) {
     rungAt = now;
-    tone(what);
-    navigator.vibrate?.(SHAKES[what]);
+    tone(loudest);
+    navigator.vibrate?.(SHAKES[loudest]);
   }
-  [rings, wasLoud] = [what, loud];
 }
 
 function tone(what) {
@@ -124,51 +178,69 @@ function tone(what) {
   });
 }
 
-async function notify(what, words, reason) {
+async function notify(callers) {
   if (!sound || window.Notification?.permission !== "granted") return;
   const worker = await navigator.serviceWorker.ready;
-  if (what) return worker.showNotification(words, { body: reason, tag: "ring", renotify: true, requireInteraction: true });
+  const [words, body] = ["words", "reason"].map((key) => callers.map((each) => each[key]).join(" "));
+  if (words) return worker.showNotification(words, { body, tag: "ring", renotify: true, requireInteraction: true });
   for (const shown of await worker.getNotifications({ tag: "ring" })) shown.close();
 }
 
-function order(type) {
-  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type }));
+function order(type, infant) {
+  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type, infant }));
 }
 
-// Replaces the line of the last feed and the tiles, also with what other devices noted.
-async function refresh() {
-  const answer = await fetch(`/night?infant=${home.dataset.infant}`, { redirect: "manual" }).catch(() => null);
+// Replaces the tiles, by default of the same baby, also with what other devices noted; and the babies.
+async function refresh(infant = home.dataset.infant) {
+  const answer = await fetch(`/night?infant=${infant}`, { redirect: "manual" }).catch(() => null);
   if (answer?.type === "opaqueredirect") over = LOGGED_OUT;
+  if (answer?.status === 404) over = "The diary of this baby was deleted. Reload the page.";
   if (!answer?.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const newest = [...page.querySelectorAll(".baby")];
+  if (newest.map(({ dataset }) => dataset.infant).join() !== babies.map(({ infant }) => infant).join()) {
+    meet(newest);
+    socket.close();
+  }
+  home.dataset.infant = infant;
   tiles.replaceChildren(...page.getElementById("tiles").childNodes);
+  const [links, others] = [document, page].map((each) => each.querySelector(".bar"));
+  if (links.innerHTML !== others.innerHTML) links.replaceChildren(...others.childNodes);
   paint();
 }
 
 async function stayAwake() {
-  if (sound && !document.hidden) await navigator.wakeLock?.request("screen").catch(() => undefined);
+  if (sound && !document.hidden && (!lock || lock.released)) {
+    lock = await navigator.wakeLock?.request("screen").catch(() => undefined);
+  }
 }
 
-begin.addEventListener("click", () => { // sound, notifications and the wake lock need a tap
-  begin.hidden = true;
-  sound = new AudioContext();
+begin.addEventListener("click", async () => { // sound, notifications and the wake lock need a tap
+  sound ??= new AudioContext();
+  sound.onstatechange = paint;
   tone("crying");
   navigator.vibrate?.(200);
-  window.Notification?.requestPermission?.();
-  stayAwake();
-});
-coming.addEventListener("click", () => {
-  muted = true;
-  state.rings = false;
-  order("coming");
+  stayAwake().then(paint);
+  await window.Notification?.requestPermission?.();
   paint();
 });
+coming.addEventListener("click", () => {
+  for (const baby of babies.filter(({ card }) => card.dataset.rings)) {
+    baby.muted = true;
+    baby.state.rings = false;
+    order("coming", baby.infant);
+  }
+  paint();
+});
+home.addEventListener("click", ({ target }) => {
+  if (babies.length > 1 && !target.closest("a")) refresh(target.closest(".baby")?.dataset.infant);
+});
 tiles.addEventListener("click", ({ target }) => {
-  if (target.id === "hush") order(target.ariaPressed === "true" ? "ring" : "hush");
+  if (target.id === "hush") order(target.ariaPressed === "true" ? "ring" : "hush", Number(home.dataset.infant));
 });
 tiles.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const body = new URLSearchParams(new FormData(tiles, event.submitter));
+  const body = new URLSearchParams(new FormData(event.target, event.submitter));
   const answer = await fetch("/say", { method: "POST", body, redirect: "manual" }).catch(() => null);
   if (answer?.type === "opaqueredirect") refresh();
   else document.getElementById("last").textContent = "Not saved. Try again.";
@@ -183,5 +255,6 @@ for (const wish of [delay, again]) {
 document.addEventListener("visibilitychange", stayAwake);
 navigator.serviceWorker?.register("/static/worker.js", { scope: "/" });
 setInterval(paint, PAINT_MS);
-setInterval(refresh, REFRESH_MS);
+setInterval(() => (refresh(), stayAwake()), REFRESH_MS);
+meet(document.querySelectorAll(".baby"));
 connect();

@@ -39,7 +39,7 @@ TEMPLATES = Jinja2Templates(HERE / "templates")
 EXPORTS, EXPORT_S = asyncio.Semaphore(2), 600.0
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 KINDS["webmanifest"] = "application/manifest+json"
-RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page, and of a sheet
+RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and in question at night; of a sheet
 STUDY_DAYS = 30  # whose cries are compared with what helped
 SHOWN_DAYS = 2, 7, 14  # at once, with lines if it is the first of these
 EARLY_S = 300.0  # by which another clock may be ahead
@@ -108,16 +108,17 @@ async def night(request: Request, logs: list[Log], log: Log) -> Response:
     cries = [line for line in lines if line.what == CRY and line.corrected != words.NO_CRY]
     sleeps = at.get("asleep", 0.0) > at.get("awake", 0.0)
     since = at.get("asleep" if sleeps else "awake")
-    last = [f"last cry {diary.clock(line.start)}" for line in cries[-1:]]
+    is_open = bool(cries) and cries[-1].corrected is None and cries[-1].stop > time.time() - RECENT_S
+    last = [f"last cry {diary.clock(cries[-1].start)}"] if cries and not is_open else []
     if since:
         last += [f"{'asleep' if sleeps else 'awake'} since {datetime.fromtimestamp(since):%H:%M}"]
     ago_s = time.time() - at.get("fed", 0.0)
     ago = "just now" if ago_s < 60 else f"{words.spent(max(ago_s, 120))} ago"
     last += [f"last fed {ago}"] if "fed" in at else []
     said = " · ".join(last[::-1])
-    ring: dict[str, Any] = {"delay": DELAY_S, "again": AGAIN_S, "errors": false_alarms()}
-    last_words = said[:1].upper() + said[1:]
-    return page(request, "night.html", logs=logs, log=log, sleeps=sleeps, last=last_words, **ring)
+    about: dict[str, Any] = {"delay": DELAY_S, "again": AGAIN_S, "errors": false_alarms()}
+    about |= {"sleeps": sleeps, "last": said, "cry": cries[-1] if is_open else None}
+    return page(request, "night.html", logs=logs, log=log, **about)
 
 
 async def live(request: Request, logs: list[Log], log: Log) -> Response:

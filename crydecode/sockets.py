@@ -91,7 +91,8 @@ class Sockets:
         await socket.accept()
         try:
             await self._admit(page)
-            await serve(page, await self.rooms.room(socket.query_params.get("infant", "")))
+            names = dict.fromkeys(socket.query_params.getlist("infant")) or [""]
+            await serve(page, [await self.rooms.room(name) for name in names])
         except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed meanwhile
             pass
         except (InputError, HTTPException) as error:
@@ -102,7 +103,8 @@ class Sockets:
         finally:
             self._pages.pop(page, None)
 
-    async def _listening(self, page: _Page, room: Room) -> None:
+    async def _listening(self, page: _Page, rooms: list[Room]) -> None:
+        room = rooms[0]
         page.listener = await self._opened(room.log)
         try:
             about = page.listener.about(film="/film.mp4" if self._film else "")
@@ -113,16 +115,20 @@ class Sockets:
             room.leave(page, "the connection is lost")
             await run_in_threadpool(page.listener.close)
 
-    async def _watching(self, page: _Page, room: Room) -> None:
+    async def _watching(self, page: _Page, rooms: list[Room]) -> None:
         delay_s, again_s = _within(page.socket, "delay", DELAYS_S), _within(page.socket, "again", AGAINS_S)
-        watcher = room.enter(page.ticket, delay_s, again_s)
-        telling = asyncio.create_task(tell(room, watcher, page.socket))
+        changed = asyncio.Event()
+        watchers = {room: room.enter(page.ticket, delay_s, again_s, changed) for room in rooms}
+        telling = asyncio.create_task(tell(watchers, changed, page.socket))
         try:
             while True:
                 content, _ = await _received(page.socket)
-                await room.obey(content.get("type"), page.user)
+                for room in rooms:
+                    if room.log.id == content.get("infant"):
+                        await room.obey(content.get("type"), page.user)
         finally:
-            room.watchers.discard(watcher)
+            for room, watcher in watchers.items():
+                room.watchers.discard(watcher)
             telling.cancel()
 
     async def _admit(self, page: _Page) -> None:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
@@ -42,11 +42,11 @@ class Device(Protocol):
 
 @dataclass(eq=False)
 class Watcher:
-    """A page that watches. loud_until: monotonic, in s."""
+    """A page that watches an infant. changed: of all that it watches. loud_until: monotonic, in s."""
 
     ticket: str
     alarm: Alarm
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event
     loud_until: float = 0.0
 
     def add(self, at: float, crying: bool | None, age_s: float, answered: bool) -> None:
@@ -69,7 +69,7 @@ class Room:
         self._began = self._cried = self._heard = -math.inf  # times of readings
         self._heard_at = -math.inf  # when the newest reading of sound came; monotonic
         self._why, self._hushed_by, self._hushed_until = "", "", 0.0
-        self._answered: set[str] = set()  # which alarms somebody answered: "crying", "lost"
+        self._answered = dict[str, str]()  # who comes, by the alarm: "crying", "lost"
 
     @property
     def silent_s(self) -> float:
@@ -115,16 +115,17 @@ class Room:
             self._heard_at = max(self._heard_at, time.monotonic() - age_s)
             self._cried = at if crying else self._cried
         event = self._episode.add(at, crying)
-        self._answered -= {"crying"} if event and event.what is Change.QUIET else set()
+        if event and event.what is Change.QUIET:
+            self._answered.pop("crying", None)
         for watcher in self.watchers:
             watcher.add(at, crying, age_s, "crying" in self._answered)
         if self.kind != before:
-            self._answered -= {"lost"}
+            self._answered.pop("lost", None)
             self._tell()
 
-    def enter(self, ticket: str, delay_s: float, again_s: float) -> Watcher:
+    def enter(self, ticket: str, delay_s: float, again_s: float, changed: asyncio.Event) -> Watcher:
         """Return a new page that watches. Its alarm knows the last minutes, as before a lost connection."""
-        watcher = Watcher(ticket, Alarm(delay_s=delay_s, again_s=again_s))
+        watcher = Watcher(ticket, Alarm(delay_s=delay_s, again_s=again_s), changed)
         for at, crying in self._readings:
             watcher.add(at, crying, time.time() - at, "crying" in self._answered)
         self.watchers.add(watcher)
@@ -135,15 +136,16 @@ class Room:
         if order in ("hush", "ring"):
             self._hushed_by = user
             self._hushed_until = time.monotonic() + (HUSH_S if order == "hush" else 0.0)
-        is_new = order == "coming" and self._episode.since is not None and "crying" not in self._answered
+        cries = order == "coming" and self._episode.since is not None
+        is_new = cries and self._answered.get("crying") != user
         if order == "coming":
-            self._answered |= {self.kind, *(["crying"] if is_new else [])}
+            self._answered |= dict.fromkeys([self.kind, *(["crying"] if cries else [])], user)
             for watcher in self.watchers:
                 watcher.loud_until = 0.0
         self._tell()
         if is_new:
             with suppress(HTTPException, InputError):  # the ring has stopped in any case
-                await ask(self.log.say, "coming", time.time(), time.time())
+                await ask(self.log.say, "coming", time.time(), time.time(), user)
 
     def state(self, watcher: Watcher) -> dict[str, Any]:
         """Return what a watching page has to know now, as JSON types; lengths of time are in s."""
@@ -159,7 +161,7 @@ class Room:
             "why": self._why,
             "rings": not hushed_s and (is_loud or waits),
             "loud": not hushed_s and is_loud,
-            "answered": "lost" in self._answered,
+            "coming": self._answered.get("lost" if kind == "lost" else "crying", ""),
             "hushed_s": hushed_s,
             "hushed_by": self._hushed_by,
             "devices": [[each.user, each.ticket == watcher.ticket] for each in self.devices],
@@ -204,11 +206,11 @@ async def _catch_up(room: Room) -> None:
             room.add(at, verdict, note, max(0.0, time.time() - at))
 
 
-async def tell(room: Room, watcher: Watcher, socket: WebSocket) -> None:
-    """Send a watching page its state whenever it changes, and each `TICK_S`, until it is gone."""
+async def tell(watchers: Mapping[Room, Watcher], changed: asyncio.Event, socket: WebSocket) -> None:
+    """Send a page the states of its infants whenever one changes, and each `TICK_S`, until it is gone."""
     with suppress(WebSocketDisconnect):  # the page is gone
         while True:
-            watcher.changed.clear()
-            await socket.send_json(room.state(watcher))
+            changed.clear()
+            await socket.send_json([room.state(watcher) for room, watcher in watchers.items()])
             with suppress(TimeoutError):
-                await asyncio.wait_for(watcher.changed.wait(), TICK_S)
+                await asyncio.wait_for(changed.wait(), TICK_S)

@@ -61,6 +61,14 @@ RINGS = """() => {
 }"""
 
 
+# A telephone that keeps its sound locked and lets its screen turn off.
+UNREADY = """
+  const get = () => (window.opened ? "running" : "suspended");
+  Object.defineProperty(AudioContext.prototype, "state", { get });
+  WakeLock.prototype.request = () => Promise.reject(new DOMException("low battery", "NotAllowedError"));
+"""
+
+
 def add_ann(server: Served) -> None:
     server.store.users.add("ann", PASSWORD)
     log = server.store.add_infant("Mia")
@@ -299,16 +307,26 @@ def test_a_cry_at_one_phone_rings_at_another(
     with served(tmp_path, CRYUTILS_OUTPUTS_DIR=str(tmp_path / "none")) as home:
         for name in ("ann", "ben"):
             home.store.users.add(name, PASSWORD)
-        home.store.add_infant("Mia")
-        nursery, mother, father = (entered(browser, home, name) for name in ("ann", "ann", "ben"))
-        faults, home_page = watched(mother), mother.locator("#night")
-        nursery.goto(home.url + "/live")
+        mia, tom = (home.store.add_infant(name) for name in ("Mia", "Tom"))
+        users = ("ann", "ben", "ann", "ben")
+        nursery, other, mother, father = (entered(browser, home, name) for name in users)
+        faults, (of_mia, of_tom) = watched(mother), (mother.locator(".baby").nth(k) for k in range(2))
+        nursery.goto(f"{home.url}/live?infant={mia.id}")
+        other.goto(f"{home.url}/live?infant={tom.id}")
+        father.add_init_script(UNREADY)
         for parent in (mother, father):
             watched(parent)
             parent.goto(home.url)
             parent.locator("summary").click()
             parent.get_by_label("Ring after").select_option("the first cry")
+            expect(parent.locator("#ring")).to_contain_text("The ring is off")
             parent.get_by_role("button", name="Switch the ring on").click()
+            if parent is father:
+                expect(parent.locator("#ring")).to_contain_text("locked the sound")
+                parent.evaluate("window.opened = true")
+                expect(parent.locator("#ring")).to_contain_text("This screen may turn off")
+            expect(parent.locator("#ring")).to_contain_text("The ring is on")
+            expect(parent.get_by_role("button", name="Switch the ring on")).to_be_hidden()
             parent.evaluate(RINGS)
             expect(parent.get_by_role("button", name="I'm coming")).to_be_hidden()
         assert mother.evaluate("navigator.serviceWorker.ready.then(worker => worker.scope)") == f"{home.url}/"
@@ -316,28 +334,44 @@ def test_a_cry_at_one_phone_rings_at_another(
 
         nursery.get_by_role("button", name="Start listening").click()
         for parent in (mother, father):
-            expect(parent.locator("#night[data-kind=crying]")).to_contain_text("Crying · 0:")
-            expect(parent.get_by_role("button", name="I'm coming")).to_be_visible()
+            expect(parent.locator(".baby[data-kind=crying]")).to_contain_text("Crying · 0:")
+            expect(parent.get_by_role("button", name="I'm coming to Mia", exact=True)).to_be_visible()
             assert parent.evaluate("window.rings") > 0
         fits(mother, [360, 1280])
         father.get_by_role("button", name="I'm coming").click()
         for parent in (mother, father):
             expect(parent.get_by_role("button", name="I'm coming")).to_be_hidden()
+            expect(parent.locator(".baby", has_text="ben is coming")).to_contain_text("Mia")
+        other.get_by_role("button", name="Start listening").click()
+        expect(mother.get_by_role("button", name="I'm coming to Tom", exact=True)).to_be_visible()
+        expect(of_tom).to_contain_text("Listening: ben.")
+        mother.get_by_role("button", name="I'm coming").click()
+        expect(father.locator(".baby", has_text="ann is coming")).to_contain_text("Tom")
+
+        of_tom.click()
+        expect(mother.locator("#last")).to_contain_text("Tom")
         mother.get_by_role("button", name="Fed").click()
         expect(mother.get_by_text("Last fed just now")).to_be_visible()
+        assert "fed" in [line.what for line in tom.lines()]
+        other.get_by_role("button", name="Stop").dblclick()
+        expect(of_tom).to_contain_text("ben stopped it")
+        mother.reload()  # as what was heard ends at once
+        of_tom.click()
+        mother.locator(".helped").get_by_role("button", name="Cuddle").click()
+        expect(mother.locator(".helped")).to_be_hidden()
+        assert "cuddle" in [line.helped for line in tom.lines()]
 
         nursery.close()
         for parent in (mother, father):
-            expect(parent.locator("#night[data-kind=lost]")).to_contain_text("Not listening since")
+            expect(parent.locator(".baby[data-kind=lost]").first).to_contain_text("Not listening since")
             expect(parent.get_by_role("button", name="I'm coming")).to_be_visible()
         fits(mother, [360, 1280])
         mother.get_by_role("button", name="I'm coming").click()
-        expect(father.get_by_role("button", name="I'm coming")).to_be_hidden()
-        expect(home_page).to_contain_text("the connection is lost")
+        expect(of_mia).to_contain_text("the connection is lost")
         home.store.users.remove("ben")
-        expect(father.locator("#night")).to_contain_text("You are logged out")
+        expect(father.locator("#babies")).to_contain_text("You are logged out")
         assert faults == []
-    expect(home_page).to_contain_text("No connection")
+    expect(of_mia).to_contain_text("No connection")
     mother.reload()
     expect(mother.get_by_role("heading", name="No connection")).to_be_visible()
     browser.close()

@@ -1,5 +1,6 @@
 """Pages that watch: what other devices hear reaches them, they ring together, and nobody is shut out."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -21,16 +22,18 @@ from cryutils.words import NO_CRY
 SR = 16_000
 
 
-def seen(page: ClientConnection, **expected: Any) -> dict[str, Any]:
-    """Wait for a message to a watching page with these contents; return it."""
+def seen(page: ClientConnection, k: int = 0, **expected: Any) -> dict[str, Any]:
+    """Wait until a watching page is told such a state of its infant `k`; return the state."""
     while True:
-        state: dict[str, Any] = json.loads(page.recv(HANG_S))
+        state: dict[str, Any] = json.loads(page.recv(HANG_S))[k]
         if {name: state.get(name) for name in expected} == expected:
             return state
 
 
-def watch(visitor: Visitor, infant: int, delay_s: int = 0) -> ClientConnection:
-    return visitor.socket(infant, f"/watch?again=60&delay={delay_s}")
+def watch(visitor: Visitor, *infants: int, delay_s: int = 0) -> ClientConnection:
+    *others, last = infants
+    more = "".join(f"&infant={infant}" for infant in others)
+    return visitor.socket(last, f"/watch?again=60&delay={delay_s}{more}")
 
 
 def play(page: ClientConnection, sound: np.ndarray) -> None:
@@ -42,7 +45,7 @@ def play(page: ClientConnection, sound: np.ndarray) -> None:
 def test_an_alarm_that_nobody_answers_is_seen_longer_than_it_is_heard(server: Served) -> None:
     log = server.store.add_infant("Lea")
     room = Room(log)
-    page, patient = room.enter("", 0.0, 60.0), room.enter("", 600.0, 60.0)
+    page, patient = (room.enter("", delay_s, 60.0, asyncio.Event()) for delay_s in (0.0, 600.0))
     room.add(time.time(), "hungry")
     states = [room.state(each) for each in (page, patient)]
     assert [(state["rings"], state["loud"]) for state in states] == [(True, True), (False, False)]
@@ -58,30 +61,33 @@ def test_a_cry_on_one_device_rings_on_the_others_until_somebody_comes(
     log, other = server.store.add_infant("Ida"), server.store.add_infant("Jan")
     ben = Visitor(server).enter("ben")
     cry = np.tile(audio.read(trained.corpus[0].path, sr=SR), 3)
-    with ann.socket(log.id) as nursery, watch(ann, log.id) as first, watch(ben, log.id) as second:
-        with watch(ben, log.id, delay_s=600) as patient, watch(ben, other.id) as elsewhere:
+    with ann.socket(log.id) as nursery, watch(ann, log.id) as first, watch(ben, other.id, log.id) as second:
+        with watch(ben, log.id, delay_s=600) as patient:
             assert seen(first)["kind"] == "lost"
             ask(nursery, "start")
             play(nursery, cry)
             state = seen(first, kind="crying", rings=True)
             assert state["devices"] == [["ann", True]] and set(state["levels"]) == {-20}
-            assert seen(second, kind="crying", rings=True)["devices"] == [["ann", False]]
+            assert seen(second, 1, kind="crying", rings=True)["devices"] == [["ann", False]]
             assert not seen(patient, kind="crying")["rings"], "its delay has not passed"
-            assert seen(elsewhere)["kind"] == "lost", "another baby"
+            state = seen(second)
+            assert state["kind"] == "lost" and not state["rings"], "another baby"
         with watch(ben, log.id) as again:
             assert seen(again)["rings"], "it lost its connection meanwhile"
-        send(second, "coming")
-        for page in (first, second):
-            seen(page, kind="crying", rings=False)
+        send(second, "coming", infant=other.id)
+        assert seen(second, coming="ben") and seen(first)["rings"], "to another baby"
+        send(second, "coming", infant=log.id)
+        for page, k in ((first, 0), (second, 1)):
+            assert seen(page, k, kind="crying", rings=False)["coming"] == "ben"
         with watch(ann, log.id) as again:
             assert not seen(again)["rings"]
-        until(lambda: [line.what for line in log.lines()].count("coming") == 1)
+        until(lambda: [line.corrected for line in log.lines() if line.what == "coming"] == ["ben"])
         with ben.socket(log.id) as spare:
             ask(spare, "start")
             play(spare, cry)
             assert ask(spare, "look")["others"] == ["ann"], "the page says who else listens"
             ask(nursery, "stop")
-            assert seen(second, devices=[["ben", True]])["kind"] == "crying", "one device is enough"
+            assert seen(second, 1, devices=[["ben", True]])["kind"] == "crying", "one device is enough"
             ask(spare, "stop")
         assert seen(first, kind="lost")["why"] == "ben stopped it"
     for each in (log, other):
