@@ -98,8 +98,8 @@ class Line:
 class Day:
     """The diary from `since` to `until`, in s since 1970, usually from noon to noon.
 
-    lines: the newest first. listened: the minutes in which a device listened. slept: may reach beyond
-    the day. now: when this was made.
+    lines: the newest first. listened: the minutes in which a device listened, even if only to a part
+    of one. slept: may reach beyond the day. now: when this was made.
     """
 
     since: float
@@ -107,7 +107,6 @@ class Day:
     lines: list[Line]
     listened: list[Span]
     slept: list[Span]
-    listened_s: float
     now: float
 
     @property
@@ -138,6 +137,11 @@ class Day:
     def noted(self, what: str) -> list[Line]:
         """Return the notes of a kind in order of time."""
         return [line for line in self.lines[::-1] if line.what == what]
+
+    @property
+    def listened_s(self) -> float:
+        """How long at least one device listened, in s, in whole minutes."""
+        return sum(stop - start for start, stop in self.listened)
 
     @property
     def slept_s(self) -> float:

@@ -24,7 +24,6 @@ from crydecode.alarm import AGAIN_S, DELAY_S
 from crydecode.asking import ask
 from crydecode.diary import CRY, HELPED, MISSED, NOTES, ONE_DAY
 from crydecode.login import STATIC, form, log_in, log_out, own_path
-from crydecode.measured import false_alarms
 from crydecode.phone import drawn
 from crydecode.store import Log, transfer
 from crydecode.store.accounts import LINK_S
@@ -116,7 +115,7 @@ async def night(request: Request, logs: list[Log], log: Log) -> Response:
     ago = "just now" if ago_s < 60 else f"{words.spent(max(ago_s, 120))} ago"
     last += [f"last fed {ago}"] if "fed" in at else []
     said = " · ".join(last[::-1])
-    about: dict[str, Any] = {"delay": DELAY_S, "again": AGAIN_S, "errors": false_alarms()}
+    about: dict[str, Any] = {"delay": DELAY_S, "again": AGAIN_S}
     about |= {"sleeps": sleeps, "last": said, "cry": cries[-1] if is_open else None}
     return page(request, "night.html", logs=logs, log=log, **about)
 

@@ -9,8 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from traitlets.log import get_logger
-
 from crydecode.store.database import NO_ANSWER, StoreUnavailable
 from cryutils.errors import InputError
 from cryutils.inference.readings import HOP_S, Reading
@@ -92,8 +90,6 @@ class Writer:
                 why = error.reason  # which is in the server's log
             except Exception as error:  # otherwise the thread ends and readings wait forever
                 why = f"the program has a fault ({type(error).__name__})"
-                if why != self._why:
-                    get_logger().warning("readings can't be written: %s", why)
             with self._changed:
                 self._batch, self._why, self.refused = [], why, refused
                 if why:

@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from crydecode.alarm import DELAY_S
 from cryutils import claims, evaluation
 from cryutils.claims import audit, tables
 from cryutils.datasets.donateacry import parse_name
@@ -228,6 +229,24 @@ def test_no_figure_of_table_2_is_among_the_middle_90_percent_of_splits() -> None
     holdouts = holdouts[(holdouts.condition == "") & (holdouts.data == "donateacry")]
     both = table.merge(holdouts, left_on=["feature", "name"], right_on=["feature", "model"])
     assert len(both) == 12 and not both.published.between(both.low, both.high).any()
+
+
+def test_the_night_page_s_alarms_are_the_stored_ones_of_the_usual_delay() -> None:
+    page = " ".join((ROOT / "crydecode/templates/night.html").read_text().split())
+    stored = pd.read_csv(REFERENCE / "gate_alarms.csv").set_index(["kind", "delay_s"])
+    for kind, sound in {
+        "quiet room": "a quiet room",
+        "mother speaking, studio flat": "somebody talking",
+        "white, pink or brown noise": "a white-noise machine",
+        "mother singing": "somebody singing",
+        "music": "music",
+    }.items():
+        row = stored.loc[(kind, DELAY_S)]
+        rings = "once" if row.rings == 1 else f"{row.rings:.0f} times"
+        night = f" ({10 * row.per_hour:.0f})" if row.rings else ""
+        assert f"{rings} in {row.minutes:.0f} min of {sound}{night}" in page
+    rings = stored.rings.unstack().dropna()
+    assert (rings.diff(axis=1).iloc[:, 1:] <= 0).all(axis=None), "a longer delay rings no more often"
 
 
 def test_the_page_s_limits_are_the_gate_s_rates() -> None:

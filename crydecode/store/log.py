@@ -10,13 +10,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
 from crydecode import diary
-from crydecode.diary import CRY, HELPED, LONGEST_SLEEP_S, MISSED, ONE_DAY, Day, Line, Span
+from crydecode.diary import CRY, HELPED, LONGEST_SLEEP_S, MISSED, ONE_DAY, Day, Line
 from crydecode.store import database as tables
 from crydecode.store.database import Database, Row
 from cryutils.errors import InputError, printable
@@ -96,19 +95,18 @@ class Log:
             slept = diary.sleeps(((at, what) for at, what in told), now)
         within = [span for span in slept if span[1] > since and span[0] < until]
         shown = self.lines(since, until)[::-1]
-        return Day(since, until, shown, listened, within, self.listened_s(since, until), now)
+        return Day(since, until, shown, listened, within, now)
 
     def answered(self, since: float) -> list[Line]:
         """Return the cries from `since`, in s since 1970, after which a caregiver said what helped."""
-        said, spans = tables.SAID.c, list[Span]()
+        said = tables.SAID.c
         answers = sa.select(said.start, said.stop).where(said.what == CRY, said.verdict.in_(HELPED))
-        mine = answers.where(said.infant == self.id, said.stop >= since).order_by(said.start)
+        mine = answers.where(said.infant == self.id, said.stop >= since).order_by(said.start, said.stop)
         with self._database.begin() as connection:
-            for start, stop in connection.execute(mine):  # of one cry, there may be several
-                last = spans.pop() if spans and spans[-1][1] >= start else (start, stop)
-                spans.append((last[0], max(last[1], stop)))
-        found = chain.from_iterable(self.lines(start, stop + HOP_S / 2) for start, stop in spans)
-        return [line for line in found if line.what == CRY and line.helped]
+            spans = connection.execute(mine).all()
+        # Of several answers to one cry, the longest has the whole cry.
+        found = {line.start: line for start, stop in spans for line in self.lines(start, stop + HOP_S / 2)}
+        return [line for line in found.values() if line.what == CRY and line.helped]
 
     def say(self, what: str, start: float, stop: float, verdict: str = "", number: int | None = None) -> None:
         """Log what a caregiver says about a time (s since 1970); the newest statement applies.
@@ -138,15 +136,6 @@ class Log:
         same = said.what.in_(of_cry if what in of_cry else [what])
         with self._database.begin(writes=True) as connection:
             connection.execute(sa.delete(tables.SAID).where(same, *over))
-
-    def listened_s(self, since: float, until: float) -> float:
-        """Return how long at least one device listened between two times, in s, without gaps."""
-        reading = tables.READINGS.c
-        steps = sa.distinct(sa.func.floor(reading.time / HOP_S))
-        heard = self._within(tables.READINGS, since, until)
-        query = sa.select(sa.func.count(steps)).where(reading.verdict != GAP, heard)
-        with self._database.begin() as connection:
-            return HOP_S * (connection.scalar(query) or 0)
 
     def purge(self, before: float) -> int:
         """Remove everything logged before a time (s since 1970); return how many readings."""

@@ -155,7 +155,7 @@ def test_a_day_goes_from_noon_to_noon(mia: Log, monkeypatch: pytest.MonkeyPatch)
     noon = pd.Timestamp("2026-10-24 12:00", tz="Europe/Vienna")  # summer time ends at night
     hours = pd.date_range(noon - pd.Timedelta(hours=9), periods=48, freq="1h")
     mia.append(mia.begin(), [Reading(at.timestamp(), NO_CRY) for at in hours])
-    assert mia.day(noon.date()).listened_s == 25 / 2
+    assert mia.day(noon.date()).listened_s == 25 * 60
     monkeypatch.undo()
     time.tzset()
 

@@ -76,9 +76,8 @@ def test_listening_counts_once_for_two_devices_and_gaps_do_not_count(mia: Log) -
     mia.append(mia.begin(), [Reading(T + i / 2, NO_CRY) for i in range(120)])
     mia.append(mia.begin(), [Reading(T + i / 2 + 0.2, "hungry") for i in range(40, 60)])
     mia.append(mia.begin(), [Reading(T + 60 + i, GAP) for i in range(10)])
-    assert mia.listened_s(T - 1, T + 100) == 60
-    assert mia.listened_s(T + 30, T + 40) == 10
-    assert mia.listened_s(T + 70, T + 80) == 0
+    assert mia.period(T - 1, T + 100).listened_s == 60
+    assert mia.period(T + 70, T + 80).listened_s == 0
 
 
 # What caregivers say
