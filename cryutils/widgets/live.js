@@ -61,6 +61,7 @@ function makeCapture(model) {
     readAt: 0,
     said: "", // by Python
     ended: "", // the one answer to a file
+    cried: false, // whether crying was heard since the start
     isFile: false,
     waiting: 0, // readings that are not saved yet
     stream: null,
@@ -196,7 +197,7 @@ function makeCapture(model) {
     stop();
     const mine = ++attempt;
     const isFile = Boolean(choice.file);
-    Object.assign(state, { phase: "starting", notice: "", silence: "", missing: "", reading: null, ended: "", last: "", isFile });
+    Object.assign(state, { phase: "starting", notice: "", silence: "", missing: "", reading: null, ended: "", last: "", cried: false, isFile });
     paint();
     let stream = null;
     try {
@@ -304,6 +305,7 @@ function makeCapture(model) {
     for (const earlier of unanswered.keys()) if (earlier <= number) unanswered.delete(earlier);
     Object.assign(state, { said: notice, waiting });
     if (readings.length) Object.assign(state, { reading: readings.at(-1), readAt: performance.now() });
+    state.cried ||= readings.some(({ cries }) => cries);
     if (ended) state[state.isFile ? "ended" : "last"] = ended;
     if (ended) model.onEnded?.(ended);
     if (state.phase === "on") flush();
@@ -325,6 +327,7 @@ function makeCapture(model) {
 function makeView(model, el, capture) {
   const { state } = capture;
   const about = model.get("_about");
+  const isStudy = about.film === ""; // in the application, except its demonstration, reasons are behind a tap
   const link = ({ text, source, url }) =>
     element("li", {}, text, " ", element("a", { href: url, target: "_blank", rel: "noreferrer noopener" }, source));
   const start = element("button", { type: "button", className: "live-start" });
@@ -339,18 +342,22 @@ function makeView(model, el, capture) {
   const preview = element("div", { className: "live-preview" });
   const meter = element("meter", { min: -60, max: 0, low: -50, "aria-label": "Level in dB" });
   const bars = element("div", { className: "live-bars" });
+  const named = element("p");
+  const study = !isStudy ? [bars] : !Object.keys(about.states).length ? []
+    : [element("details", {}, element("summary", {}, "What the models say (a study)"),
+      element("p", {}, "This is a guess. Do not act on it."), named, bars, advice)];
   let sureUntil = 0; // a second tap before then stops
   camera.checked = true;
   const root = element(
     "div",
     { className: "live", role: "group", "aria-label": "Live analysis", "data-lm-suppress-shortcuts": "true" },
     answer, remark, notice, start, awake,
+    element("label", { className: "live-choice" }, "A recording instead ", file),
+    ...(about.camera && !about.film ? [element("label", { className: "live-choice" }, camera, " camera")] : []),
+    element("label", { className: "live-level" }, "Loudness ", meter),
     element("div", { className: "live-now" }, preview,
-      element("div", {}, advice, element("ul", {}, ...(about.advice[about.any] ?? []).map(link)))),
-    element("details", {}, element("summary", {}, "More, and a recording instead"),
-      ...(about.camera && !about.film ? [element("label", {}, camera, " camera")] : []),
-      element("label", {}, "A recording instead ", file),
-      element("label", { className: "live-level" }, "Loudness ", meter), bars),
+      element("div", {}, ...(isStudy ? [] : [advice]), element("ul", {}, ...(about.advice[about.any] ?? []).map(link)))),
+    ...study,
     ...(about.source ? [element("p", { className: "live-foot" }, about.source)] : []), spoken,
   );
   el.append(root);
@@ -372,8 +379,10 @@ function makeView(model, el, capture) {
     const on = state.phase === "on";
     const reading = on && !state.silence && performance.now() - state.readAt < WORDLESS_MS ? state.reading : null;
     const silent = !on || Boolean(state.silence) || reading?.verdict === about.gap;
-    const word = !on ? state.ended || "Not listening" : silent ? "Not listening"
-      : state.isFile ? "Listening to the recording …" : (reading?.words ?? "Listening …");
+    const isHidden = isStudy && reading?.cries; // the reason
+    const word = !on ? (isStudy && state.cried && state.ended ? "Crying was heard" : state.ended || "Not listening")
+      : silent ? "Not listening" : state.isFile ? "Listening to the recording …"
+        : isHidden ? "Crying" : (reading?.words ?? "Listening …");
     start.textContent = { off: "Start listening", starting: "Asking the browser …", on: performance.now() < sureUntil ? "Tap again to stop" : "Stop" }[state.phase];
     start.disabled = Boolean(state.over);
     for (const input of [camera, file]) input.disabled = state.over || state.phase !== "off";
@@ -381,11 +390,13 @@ function makeView(model, el, capture) {
     if (notice.textContent !== words) notice.textContent = words; // else it would be read out again
     if (answer.textContent !== word) spoken.textContent = answer.textContent = word;
     root.dataset.listening = !silent || (!on && Boolean(state.ended));
-    root.dataset.sure = (reading?.share ?? 0) >= 0.6 ? "more" : "less";
+    root.dataset.sure = (isStudy ? reading?.cries : reading?.share >= 0.6) ? "more" : "less";
     awake.hidden = !on || !state.dozes || !matchMedia("(pointer: coarse)").matches;
     const missing = state.missing && `No ${state.missing} is coming in.`;
     const last = state.last && state.last !== "crying" && !reading?.cries ? `The last cry: ${state.last}.` : "";
-    remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.` : [missing, reading?.remark, last].filter(Boolean).join(" ");
+    named.textContent = !on ? state.ended : state.isFile ? "" : reading?.cries ? `${reading.words}. ${reading.remark}` : last;
+    remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.`
+      : [missing, !isHidden && reading?.remark, !isStudy && last].filter(Boolean).join(" ");
     // Only where it changes: a link that is drawn again under a finger isn't followed.
     const of = (!state.isFile && reading?.state) || "";
     if (advice.dataset.of !== of) advice.replaceChildren(...(about.advice[of] ?? []).map(link));

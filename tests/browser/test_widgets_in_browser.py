@@ -160,7 +160,6 @@ def test_microphone_and_camera_are_heard_and_seen_if_they_are_allowed(opened: No
     page.evaluate("window.refused = false")
     page.get_by_role("button", name="Start listening").click()
     expect(answer).to_have_text("Crying: probably hungry, 80 %")
-    page.locator("summary", has_text="More").click()
     expect(page.locator(".live-row", has_text="tired")).to_contain_text("20 %")
     expect(page.locator(".live-now")).to_contain_text("Offer a feed")
     opened.until(lambda s: s["heard"] > 8 and s["frames"] > 1, "sound and pictures arrive")
