@@ -19,7 +19,7 @@ from cryutils.errors import InputError
 from cryutils.evaluation.splits import Names, class_indices
 
 Strata = Sequence[Hashable] | NDArray[Any]
-Blocks = list[list[NDArray[np.int64]]]  # clips by infant, for infants that may exchange labels
+Blocks = list[NDArray[np.int64]]  # clips by infant (infants, clips), of infants that may exchange labels
 
 _TIE = 1e-12  # equal scores may differ by rounding; a tie counts against the model
 
@@ -79,15 +79,16 @@ def _exchangeable(infants: Names, strata: Strata | None) -> tuple[Blocks, NDArra
     alike: dict[tuple[int, ...], list[NDArray[np.int64]]] = {}
     for clips in np.split(ordered, np.cumsum(np.bincount(group))[:-1]):
         alike.setdefault(tuple(stratum[clips].tolist()), []).append(clips)
-    return [blocks for _, blocks in sorted(alike.items(), key=lambda item: (len(item[0]), item[0]))], stratum
+    blocks = sorted(alike.items(), key=lambda item: (len(item[0]), item[0]))
+    return [np.stack(members) for _, members in blocks], stratum
 
 
 def _order(blocks: Blocks, stratum: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     order = np.empty(len(stratum), dtype=np.int64)
     for members in blocks:
-        for receiver, giver in zip(members, rng.permutation(len(members)), strict=True):
-            shuffled = rng.permutation(members[giver])
-            order[receiver] = shuffled[np.argsort(stratum[shuffled], kind="stable")]
+        shuffled = rng.permuted(members[rng.permutation(len(members))], axis=1)
+        by_stratum = np.argsort(stratum[shuffled], axis=1, kind="stable")
+        order[members] = np.take_along_axis(shuffled, by_stratum, axis=1)
     return order
 
 
