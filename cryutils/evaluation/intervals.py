@@ -236,8 +236,7 @@ class Interval:
         return {n: getattr(self, n) for n in ("value", "low", "high", "n", "n_infants")}
 
 
-def _without_bounds(value: Any, n: int, n_infants: int, what: str) -> Interval:
-    reason = f"{what}, so nothing tells how infants differ"
+def _without_bounds(value: Any, n: int, n_infants: int, reason: str) -> Interval:
     return Interval(float(value), None, None, None, n, n_infants, reason)
 
 
@@ -249,6 +248,7 @@ def interval(
     metric: Metric | ClassMetric = "balanced_accuracy",
     of: int | None = None,
     rival: NDArray[np.integer[Any]] | None = None,
+    group: str = "infant",
 ) -> Interval:
     """Return the pooled out-of-fold score (a share), averaged over repeats, with its interval.
 
@@ -260,7 +260,8 @@ def interval(
     others; `n` is then the mean number of clips in a draw. y: true labels, or their class indices
     (clips,). infants: one for each clip. of: the class of a `ClassMetric`, its index. rival:
     predictions of another model, perhaps with other repeats; the score is then the first model's
-    minus the rival's. Raises InputError if lengths differ, or there is no such metric.
+    minus the rival's. group: what the reason for no interval calls an infant. Raises InputError if
+    lengths differ, or there is no such metric.
     """
     known = get_args(Metric if of is None else ClassMetric)
     if metric not in known:
@@ -278,10 +279,10 @@ def interval(
     lone = np.flatnonzero((clips > 0).sum(axis=0) < 2)
     if len(lone):
         name = sample.names[lone[0] if of is None else of]
-        which = "all clips come" if metric == "accuracy" else f"class {name!r} comes"
-        return _without_bounds(value, *about, f"{which} from one infant")
+        which = "everything comes" if metric == "accuracy" else f"class {name!r} comes"
+        return _without_bounds(value, *about, f"{which} from one {group}")
     if any((n.sum(axis=0) == n.max(axis=0)).any() for _, n in pairs):
-        return _without_bounds(value, *about, "the class is predicted for one infant or none")
+        return _without_bounds(value, *about, f"the class is predicted for at most one {group}")
     each = [_score(table.sum(axis=1), metric, one) for table in tables]
     if len(each) == 2 and each[0].shape == each[1].shape:  # repeats are paired
         each = [each[0] - each[1]]
@@ -303,6 +304,8 @@ def auc_interval(
     y: Names,
     infants: Names,
     folds: Sequence[Sequence[Fold]] | None = None,
+    *,
+    group: str = "infant",
 ) -> Interval:
     """Return the mean area under the ROC curve, each class against the rest, with its interval.
 
@@ -310,7 +313,7 @@ def auc_interval(
     guesses.
 
     probabilities: or other scores, (repeats, clips, classes) or (clips, classes), classes sorted; a
-    clip of NaN ties with every other. y, infants: as in `interval`. folds: of each repeat; only
+    clip of NaN ties with every other. y, infants, group: as in `interval`. folds: of each repeat; only
     clips tested in the same fold are compared, since models of different folds may have different
     scales. Raises InputError if lengths differ, or the columns are not the classes.
     """
@@ -332,7 +335,7 @@ def auc_interval(
     about = round(counts.sum()), len(counts)
     lone = np.flatnonzero(~np.isfinite(without).all(axis=0))
     if len(lone):
-        what = f"class {clips.names[lone[0]]!r}, or all others, comes from one infant"
+        what = f"class {clips.names[lone[0]]!r}, or all others, comes from one {group}"
         return _without_bounds(share.mean(), *about, what)
     others = counts.sum(axis=-1, keepdims=True) - counts
     fewer = np.where(counts.sum(axis=0) <= others.sum(axis=0), counts, others)
@@ -427,27 +430,35 @@ def mean_interval(
     if not (least < most and least <= rows.min() and rows.max() <= most):
         raise InputError(f"limits={limits} exclude a value, {rows.min():g} to {rows.max():g}")
     numbers = rows.mean(axis=0)
-    mean = np.clip(numbers.mean(), least, most)  # rounding may exceed the limits
+    mean = np.clip(numbers.mean(), least, most)
     group = np.unique(whose, return_inverse=True)[1]
     clips = np.bincount(group).astype(float)[:, None]
     about = len(numbers), len(clips)
     if len(clips) < 2:
-        return _without_bounds(mean, *about, "all clips come from one infant")
-    width, df = most - least, part_degrees(clips)
+        return _without_bounds(mean, *about, "everything comes from one infant")
+    bounds = _bounds_of_mean(numbers, group, clips, least, most)
+    if limits and bounds.low == bounds.high:
+        return _without_bounds(mean, *about, "the mean is the same without any one infant")
+    each, df = [rows.mean(axis=1)], part_degrees(clips).min()
+    return Interval.of(add_between_run_variance(bounds, each, df=df, limits=(least, most)), *about)
+
+
+def _bounds_of_mean(
+    numbers: Array, group: NDArray[np.int64], clips: Array, least: float, most: float
+) -> Bounds:
+    """Return the bounds of a mean: those of a share between finite limits, otherwise a t interval.
+
+    numbers, group: value and infant of each clip. clips: of each infant, float64 (infants, 1).
+    """
+    mean, width = np.clip(numbers.mean(), least, most), most - least  # rounding may exceed the limits
     if np.isfinite(width):
         total = np.bincount(group, (numbers - least) / width)[:, None].astype(float)
-        _, low, high, se = combined(total, clips, [1.0], df=df)
-        bounds = Bounds(mean, least + width * low, least + width * high, width * se)
-    else:
-        total = np.bincount(group, numbers)[:, None].astype(float)
-        se = np.sqrt(_jackknife((total.sum() - total) / (clips.sum() - clips))[0, 0])
-        if limits and se == 0:
-            return _without_bounds(mean, *about, "the same without any infant")
-        half = t_quantile(degrees_of_freedom(clips)) * se
-        bounds = Bounds(mean, mean - half, mean + half, se)
-    each = [rows.mean(axis=1)]
-    bounds = add_between_run_variance(bounds, each, df=df.min(), limits=(least, most))
-    return Interval.of(bounds, *about)
+        share = combined(total, clips, [1.0], df=part_degrees(clips))
+        return Bounds(mean, least + width * share.low, least + width * share.high, width * share.se)
+    total = np.bincount(group, numbers)[:, None].astype(float)
+    se = np.sqrt(_jackknife((total.sum() - total) / (clips.sum() - clips))[0, 0])
+    half = t_quantile(degrees_of_freedom(clips)) * se
+    return Bounds(mean, mean - half, mean + half, se)
 
 
 class _Clips(NamedTuple):
