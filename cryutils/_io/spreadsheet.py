@@ -31,14 +31,14 @@ def cells(
     """
     import pandas as pd
 
+    if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
+        raise InputError(f"{path}: a workbook; save its sheet as CSV in UTF-8.")
     if path.suffix.lower() == ".parquet":
         extras.require("pyarrow", "course", f"{path}: a Parquet table")
     try:
         texts = [[str(x).strip() for x in row] for row in _rows(path)]
     except (OSError, ValueError, csv.Error) as error:
-        is_workbook = path.suffix.lower() in (".xlsx", ".xls", ".ods")
-        what = "a workbook" if is_workbook else "not a table"
-        raise InputError(f"{path}: {what}; save it as CSV in UTF-8, or as Parquet.") from error
+        raise InputError(f"{path}: not a table; save it as CSV in UTF-8, or as Parquet.") from error
     numbered = {number: row for number, row in enumerate(texts, 1) if any(row)}
     header = numbered.pop(min(numbered, default=1), [])
     for number, row in numbered.items():
@@ -48,7 +48,7 @@ def cells(
             raise InputError(f"{path}: row {number} has {counts}, {len(row)} for {len(header)}; {remedy}.")
     names = [rename(name.casefold()) or f"{k}, unnamed" for k, name in enumerate(header, 1)]
     if again := [name for name in names if names.count(name) > 1]:
-        raise InputError(f"{path}: two columns {again[0]!r}.")
+        raise InputError(f"{path}: two columns {again[0]!r}; the first row must have different names.")
     for name in required:
         if name not in names:
             if "audio" in names:  # Hugging Face stores sounds in such tables

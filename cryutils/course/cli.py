@@ -353,13 +353,13 @@ def audit(
         table.attrs["notes"].append(_problems(corpus, source))
         parts = audits.of_parts(corpus) if background else None
     result = audits.audit(table, permutations=permutations)
+    if page:  # before the report, whose reader may close the pipe
+        with writing(resolve(page)) as part:
+            part.write_text(audits.page(result, table, title=path.name), encoding="utf-8")
     for line in [audits.as_json(result)] if as_json else audits.lines(result):
         (click.echo if as_json else say)(line)
     if parts is not None and not as_json:
         _print_parts(audits.parts_in_words(parts))
-    if page:
-        with writing(resolve(page)) as part:
-            part.write_text(audits.page(result, table, title=path.name), encoding="utf-8")
     if fail_below is not None and (low := audits.below(result, fail_below)):
         say(f"cryutils: {source}: {'; '.join(low)}.", err=True)
         raise click.exceptions.Exit(1)

@@ -7,6 +7,7 @@ them. Folders and manifests are read with it, so `hunger` and `Needs food` are b
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 STATES = {  # words are separated by commas
     "belly_pain": "stomachache, stomach ache, stomach pain, bellyache, belly ache, tummy ache, tummy pain,"
@@ -23,6 +24,7 @@ STATES = {  # words are separated by commas
 }
 
 
+@lru_cache(10_000)  # few names, in many rows
 def name_key(name: str) -> str:
     """Return the form in which names of labels and infants are compared.
 

@@ -56,6 +56,14 @@ def test_folds_are_taken_from_a_splitter_or_a_list_and_repeats_are_seen() -> Non
     other = audits.table(KNeighborsClassifier(3), voices(), HEALTH, SPEAKER, cv=StratifiedGroupKFold(3))
     both = pd.concat([once, other.assign(model="3 neighbours")])
     assert "31 speakers" in str(audits.audit(both, permutations=19))
+    usual = audits.table(model, voices(), HEALTH, SPEAKER, cv=None)
+    pd.testing.assert_frame_equal(usual, audits.table(model, voices(), HEALTH, SPEAKER, cv=5))
+
+
+def test_what_a_model_cannot_be_tested_with_is_named() -> None:
+    model = KNeighborsClassifier(1)
+    with pytest.raises(InputError, match="cv='5'"):
+        audits.table(model, voices(), HEALTH, SPEAKER, cv="5")
     with pytest.raises(InputError, match="regression"):
         audits.table(model, voices(), np.arange(195) / 10, SPEAKER)
     labels = np.where(SPEAKER < 16, "Parkinson", "healthy")
@@ -126,6 +134,15 @@ def test_a_clean_table_is_reported_on_one_screen_and_as_a_page(command: Command,
     assert code == 1 and "below 99 %" in error
 
 
+def test_a_class_of_one_patient_has_no_interval_in_the_words_of_the_table(tmp_path: Path) -> None:
+    table = lesions(20, 5)
+    table.loc[table.patient == "P3", "diagnosis"] = "rare"
+    result = audited(table, tmp_path)
+    assert np.isnan(balanced(result).low) and balanced(result).row_high > balanced(result).row_low
+    assert "'rare'" in result.notes.note[0] and "patient" in result.notes.note[0]
+    assert "infant" not in str(result)
+
+
 def test_no_interval_is_given_where_a_few_patients_have_most_images(tmp_path: Path) -> None:
     table = lesions(60, 1)
     sizes = np.where(np.arange(60) < 4, 40, 1)
@@ -158,6 +175,7 @@ def test_training_rows_in_the_table_say_which_patients_are_known(tmp_path: Path)
             "patient row 14",
         ),
         (lesions(40, 3).assign(diagnosis=np.arange(120) / 7), {}, "regression diagnosis"),
+        (lesions(40, 3).assign(y_pred=np.arange(120) / 121), {}, "y_pred y_score"),
         (lesions(4, 3).drop(columns="Image").assign(repeat=[0, 1] * 6), {}, "repeat --unit"),
     ],
 )

@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cryutils.claims.audit.names import check_classes, plural, word
@@ -47,53 +48,58 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFra
     >>> table(KNeighborsClassifier(1), x, y, patient, cv=3).groupby("split").size().to_dict()
     {'leak_free': 24, 'random': 24}
     """
-    truth, whose = np.asarray(y).astype(str), np.asarray(groups).astype(str)
-    if whose.ndim != 1:
-        raise InputError("groups: give one for each row, such as its patient.")
-    rows = X if hasattr(X, "iloc") or hasattr(X, "shape") else np.asarray(X)
-    if not rows.shape[0] == len(truth) == len(whose):
-        raise InputError(
-            f"{rows.shape[0]} rows, {len(truth)} labels and {len(whose)} groups: give one for each."
-        )
-    for name, values in (("y", y), ("groups", groups)):
-        if (missing := np.flatnonzero(pd.isna(np.asarray(values, dtype=object)))).size:
-            raise InputError(f"{name}: nothing is given for row {missing[0]}; leave such rows out.")
-    check_classes("y", pd.Series(truth))
+    rows, truth, whose = _arrays(X, y, groups)
     group = word(str(getattr(groups, "name", None) or "group"))
     parts, notes = [], []
     for splitter in _splitters(cv):
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The groups parameter is ignored")  # a note says so
-            folds = [*splitter.split(rows, y, groups)] if hasattr(splitter, "split") else [*splitter]
-        sides = [tuple(np.arange(len(truth))[side] for side in fold) for fold in folds]
-        answered = pd.concat(_fold(model, rows, y, truth, whose, *fold) for fold in sides)
-        answered["repeat"] = answered.groupby("clip", sort=False).cumcount()
-        answered["fold"] = np.repeat(np.arange(len(sides)), [len(test) for _, test in sides])
-        known = answered.trained.mean()
-        answered["split"] = "random" if known else "leak_free"
+        sides = _sides(splitter, rows, y, groups)
+        part = pd.concat(_fold(model, rows, y, truth, whose, *fold) for fold in sides)
+        part["repeat"] = part.groupby("clip", sort=False).cumcount()
+        part["fold"] = np.repeat(np.arange(len(sides)), [len(test) for _, test in sides])
+        known = part.trained.mean()
+        parts.append(part.assign(split="random" if known else "leak_free"))
         if known and cv is splitter:
             name = type(splitter).__name__ if hasattr(splitter, "split") else "This list of folds"
             what = f"{name} does not keep {plural(group)} whole, so {100 * known:.0f} % of the answers are"
             notes.append(f"{what} from a model trained on the same {group}. StratifiedGroupKFold does.")
-        parts.append(answered)
-    result = pd.concat(parts, ignore_index=True).assign(model=_title(model), device="")
+    title = type(getattr(model, "steps", [(0, model)])[-1][1]).__name__  # of a pipeline's last step
+    result = pd.concat(parts, ignore_index=True).assign(model=title, device="")
     read = f"Models of scikit-learn; group: {group}."  # the same for each model, so that concat keeps it
     result.attrs = {"notes": notes, "words": {"clip": "row", "infant": group}, "read": read}
     return result
 
 
+def _arrays(X: Any, y: Any, groups: Any) -> tuple[Any, npt.NDArray[np.str_], npt.NDArray[np.str_]]:
+    """Return the rows, and the labels and groups as texts. Raises InputError as `table` does."""
+    truth, whose = np.asarray(y).astype(str), np.asarray(groups).astype(str)
+    rows = X if hasattr(X, "shape") else np.asarray(X)
+    for name, values in (("y", truth), ("groups", whose)):
+        if values.shape != rows.shape[:1]:
+            raise InputError(f"{name}: shape {values.shape} for {rows.shape[0]} rows; give one for each row.")
+    for name, values in (("y", y), ("groups", groups)):
+        if (missing := np.flatnonzero(pd.isna(np.asarray(values, dtype=object)))).size:
+            raise InputError(f"{name}: nothing is given for row {missing[0]}; leave such rows out.")
+    check_classes("y", pd.Series(truth))
+    return rows, truth, whose
+
+
 def _splitters(cv: Any) -> Iterable[Any]:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    if not isinstance(cv, Integral):
-        return [cv]
-    kinds = (StratifiedGroupKFold, StratifiedKFold)
-    return [kind(n_splits=int(cv), shuffle=True, random_state=0) for kind in kinds]
+    if cv is None or isinstance(cv, Integral):  # None as in scikit-learn
+        kinds = (StratifiedGroupKFold, StratifiedKFold)
+        return [kind(n_splits=int(cv or 5), shuffle=True, random_state=0) for kind in kinds]
+    if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
+        raise InputError(f"cv={cv!r}: give a number of folds, a splitter, or a list of (train, test).")
+    return [cv]
 
 
-def _title(model: Any) -> str:
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
-    return type(last).__name__
+def _sides(splitter: Any, rows: Any, y: Any, groups: Any) -> list[list[npt.NDArray[np.int64]]]:
+    """Return the positions of training and test rows of each fold."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The groups parameter is ignored")  # a note says so
+        folds = [*splitter.split(rows, y, groups)] if hasattr(splitter, "split") else [*splitter]
+    return [[np.arange(rows.shape[0])[side] for side in fold] for fold in folds]
 
 
 def _fold(model: Any, rows: Any, y: Any, truth: Any, whose: Any, train: Any, test: Any) -> pd.DataFrame:

@@ -28,6 +28,7 @@ ROLES = {  # our name of a column, and the words for it; ours is preferred
 WORDS = {name: [part.strip() for part in words.split(",")] for name, words in ROLES.items()}
 _KNOWN = {word.replace(" ", ""): word for words in WORDS.values() for word in words}
 OPTIONS = {name: name for name in ("truth", "prediction", "device")} | {"clip": "unit", "infant": "group"}
+_CODES = "If they are codes of classes, put a letter before each"
 _RARE = {"child": "children", "person": "people"}
 
 
@@ -81,11 +82,16 @@ def columns(path: Path, names: Iterable[str], chosen: Mapping[str, str]) -> dict
         found["infant"] = found.pop("device")
     for ours in ("truth", "infant"):
         if ours not in found:
-            what = f"{path}: no column {OPTIONS[ours]!r}, such as {', '.join(WORDS[ours][2:6])}"
-            remedy = f"name it with --{OPTIONS[ours]} COLUMN"
-            remedy += "" if ours == "truth" else " (the column of the rows, if each is of another one)"
-            raise InputError(f"{what}; {remedy}. It has {', '.join(nouns)}.")
+            remedy = "" if ours == "truth" else " (the column of the rows, if each is of another one)"
+            raise missing(path, ours, f"such as {', '.join(WORDS[ours][2:6])}", nouns, remedy)
     return found
+
+
+def missing(path: Path, ours: str, what: str, names: Iterable[str], remedy: str = "") -> InputError:
+    """Return the error that a table with columns of these names has none for one of ours."""
+    option = OPTIONS[ours]
+    what = f"{path}: no column {option!r}, {what}; name it with --{option} COLUMN{remedy}"
+    return InputError(f"{what}. It has {', '.join(names)}.")
 
 
 def nouns(found: Mapping[str, str]) -> dict[str, str]:
@@ -95,11 +101,10 @@ def nouns(found: Mapping[str, str]) -> dict[str, str]:
     return {"clip": {"path": "file"}.get(unit, unit), "infant": words["infant"], "device": words["device"]}
 
 
-def check_classes(what: str, truth: "pd.Series[str]") -> None:
-    """Raise InputError if a truth is a number to estimate, with more than 20 different values."""
-    values = truth.unique()
+def check_classes(what: str, answers: "pd.Series[str]", remedy: str = _CODES) -> None:
+    """Raise InputError if labels or answers are estimated numbers, more than 20 different ones."""
+    values = answers[answers != ""].unique()
     numbers = pd.to_numeric(pd.Series(values, dtype=str).str.replace(",", "."), errors="coerce")
     if len(values) > 20 and numbers.notna().all():
-        shown = f"{len(values)} different numbers, which is a regression; the audit needs classes"
-        shown += ". If they are codes of classes, put a letter before each"
-        raise InputError(printable(f"{what}: {shown}."))
+        shown = f"{len(values)} different numbers, as in a regression; the audit needs classes"
+        raise InputError(printable(f"{what}: {shown}. {remedy}."))

@@ -49,66 +49,76 @@ def read(
     headings = [str(name) for name in raw]
     chances = [name for name in headings if name[:2] == "p_"]
     found = names.columns(path, [name for name in headings if name not in chances], columns or {})
-    table = pd.DataFrame({**{ours: raw[name] for ours, name in found.items()}, **raw[chances]})
     words = names.nouns(found)
-    table = _with_score(path, table, found)
-    if not any(name == "prediction" or str(name)[:2] == "p_" for name in table):
-        what = "no column 'prediction', such as y_pred, and no probabilities, such as p_<class>"
-        raise InputError(f"{path}: {what}; name it with --prediction COLUMN. It has {', '.join(headings)}.")
+    table, trained = _test_rows(_ours(path, raw, found, chances))
+    table = _checked(path, table, found, words["clip"], distinct_groups)
+    table = _with_answers(path, table, found)
+    if train_groups is not None:
+        trained = _training_groups(train_groups, found["infant"])
+    if trained is not None:
+        key = str if distinct_groups else name_key
+        known, whose = {*trained.map(key)}, table.infant.map(key)
+        table["trained"] = whose.isin(known)
+        met = f"{len(known & {*whose})} of {len(known)} training {plural(words['infant'])}"
+        table.attrs["notes"].append(f"{train_groups or path}: {met} are in the test part.")
+    used = {name for ours, name in found.items() if ours != "score" or "p_1" in table}
+    unused = [name for name in headings if name not in used and name not in chances]
+    read = _understood({ours: name for ours, name in found.items() if name in used}, chances, unused)
+    table.attrs |= {"words": words, "read": read, "unused": unused}
+    return table
+
+
+def _ours(path: Path, raw: pd.DataFrame, found: Mapping[str, str], chances: Sequence[str]) -> pd.DataFrame:
+    """Return a table with our names of its columns, and the defaults of those that it lacks.
+
+    chances: columns of probabilities. Raises InputError if there are no answers, or a row has no group.
+    """
+    table = pd.DataFrame({**{ours: raw[name] for ours, name in found.items()}, **raw[chances]})
+    if "score" in table and not chances:
+        table = _with_score(path, table, found)
+    if not chances and not {"prediction", "p_1"} & {*table}:
+        what = "such as y_pred, and no probabilities, such as p_<class>"
+        raise names.missing(path, "prediction", what, map(str, raw))
     for name, default in _OPTIONAL.items():
         if name not in table or not table[name].any():
             table[name] = default
     refuse(path, table.infant.rename(found["infant"]), table.infant == "", "nothing is given")
-    table, seen = _test_rows(table)
-    if "clip" not in table:
-        table["clip"] = table.index.astype(str)
-        if len(table[["model", "split", "repeat"]].drop_duplicates()) > 1:
-            what = "no column 'unit', which shows what repeats, models or splits have answered"
-            raise InputError(f"{path}: {what}; name it with --unit COLUMN. It has {', '.join(headings)}.")
-    for name in ("truth", "device", "repeat", "fold"):
-        table[name] = table[name].map(first_spellings(table[name]))
-    _check(path, table, found, words["clip"], distinct_groups)
-    table["fold"] = pd.factorize(table.fold.mask(table.fold == "-1"))[0]
-    table = _with_answers(path, table, found)
-    if train_groups is not None:
-        seen = _training_groups(train_groups, found["infant"])
-    if seen is not None:
-        key = str if distinct_groups else name_key
-        trained = seen.map(key)
-        table["trained"] = table.infant.map(key).isin(trained)
-        met = f"{table.infant[table.trained].nunique()} of {trained.nunique()}"
-        what = f"{met} training {plural(words['infant'])} are in the test part"
-        table.attrs["notes"].append(f"{train_groups or path}: {what}.")
-    used = [*(name for ours, name in found.items() if ours != "score" or "p_1" in table), *chances]
-    unused = [name for name in headings if name not in used]
-    table.attrs |= {"words": words, "read": _understood(found, used, unused), "unused": unused}
     return table
 
 
-def _check(path: Path, table: pd.DataFrame, found: Mapping[str, str], unit: str, distinct: bool) -> None:
-    """Raise InputError for a cell that is missing, or that contradicts an earlier one."""
+def _checked(
+    path: Path, table: pd.DataFrame, found: Mapping[str, str], unit: str, distinct: bool
+) -> pd.DataFrame:
+    """Return a table with one spelling of each name, a unit in each row, and folds as numbers.
+
+    Raises InputError for a cell that is missing, or that contradicts an earlier one.
+    """
 
     def check(name: str, wrong: "pd.Series[bool]", what: str) -> None:
         refuse(path, table[name].rename(found.get(name, name)), wrong, what)
 
+    if "clip" not in table:
+        table["clip"] = table.index.astype(str)
+        if len(table[["model", "split", "repeat"]].drop_duplicates()) > 1:
+            what = "which shows what repeats, models or splits have answered"
+            raise names.missing(path, "clip", what, found.values())
+    for name in ("truth", "device", "repeat", "fold"):
+        table[name] = table[name].map(first_spellings(table[name]))
     for name in ("clip", "truth", "model", "repeat", "fold"):
         check(name, table[name] == "", "nothing is given")
     names.check_classes(f"{path}: column {found['truth']}", table.truth)
-    if not distinct:
-        first = table.infant.map(first_spellings(table.infant))
-        wrong = first != table.infant
-        what = f"an earlier row has {next(iter(first[wrong]), '')!r}; make them one name"
-        check("infant", wrong, f"{what}, or give --distinct-groups")
-    check(
-        "split",
-        ~table.split.isin(["", "random", "leak_free"]),
-        "give random or leak_free, or call the test rows test",
-    )
+    first = table.infant if distinct else table.infant.map(first_spellings(table.infant))
+    wrong = first != table.infant
+    what = f"an earlier row has {next(iter(first[wrong]), '')!r}; make them one name"
+    check("infant", wrong, f"{what}, or give --distinct-groups")
+    wrong = ~table.split.isin(["", "random", "leak_free"])
+    check("split", wrong, "give random or leak_free, or call the test rows test")
     wrong = table.duplicated(["model", "split", "repeat", "clip"])
     check("clip", wrong, f"this {unit} has two rows; give one, or number repeats")
     for name in ("truth", "infant", "device"):
         wrong = table[name] != table.groupby("clip")[name].transform("first")
         check(name, wrong, f"an earlier row of this {unit} has another one")
+    return table.assign(fold=pd.factorize(table.fold.mask(table.fold == "-1"))[0])
 
 
 def _training_groups(path: Path, column: str) -> "pd.Series[str]":
@@ -121,9 +131,7 @@ def _training_groups(path: Path, column: str) -> "pd.Series[str]":
 
 
 def _with_score(path: Path, table: pd.DataFrame, found: Mapping[str, str]) -> pd.DataFrame:
-    """Return a table with the probabilities of classes 0 and 1, if it only has that of 1, as a score."""
-    if "score" not in found or any(str(name)[:2] == "p_" for name in table):
-        return table
+    """Return a table with the probabilities of classes 0 and 1 from that of 1, its score."""
     if {*table.truth.map(name_key)} - {"", "0", "1"}:
         if "prediction" in table:
             return table
@@ -143,16 +151,11 @@ def _test_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, "pd.Series[str] | Non
     return table[tested].assign(split=""), table.infant[~tested]
 
 
-def _understood(found: Mapping[str, str], used: Sequence[str], unused: Sequence[str]) -> str:
+def _understood(found: Mapping[str, str], chances: Sequence[str], unused: Sequence[str]) -> str:
     """Return a line that says which column is what."""
-    told = {"clip": "unit", "infant": "group", "score": "probability of 1"}
+    told = names.OPTIONS | {"score": "probability of 1"}
     rows = [] if "clip" in found else ["each row = unit"]
-    rows += [
-        name if name == ours else f"{name} = {told.get(ours, ours)}"
-        for ours, name in found.items()
-        if name in used
-    ]
-    chances = [name for name in used if name not in found.values()]
+    rows += [name if name == ours else f"{name} = {told.get(ours, ours)}" for ours, name in found.items()]
     rows += [f"{len(chances)} columns of probabilities"] if chances else []
     others = f"; not used: {', '.join(unused)}" if unused else ""
     return f"Columns: {', '.join(rows)}{others}."
@@ -185,14 +188,11 @@ def _with_answers(path: Path, table: pd.DataFrame, found: Mapping[str, str]) -> 
     if not is_given:
         table["prediction"] = numbers.idxmax(axis=1).str[2:]
     keys = table.prediction.map(name_key)
-    wrong = ~keys.isin(classes)
+    wrong, answers = ~keys.isin(classes), table.prediction.rename(found.get("prediction"))
+    remedy = "Put probabilities of class 1 into a column y_score"
+    names.check_classes(f"{path}: column {answers.name}", keys[wrong], remedy)
     what = f"no answer of this model is one of the classes {', '.join(sorted(classes.values()))}"
-    refuse(
-        path,
-        table.prediction.rename(found.get("prediction")),
-        wrong.groupby(table.model).transform("all"),
-        what,
-    )
+    refuse(path, answers, wrong.groupby(table.model).transform("all"), what)
     table = table.assign(**numbers, prediction=[classes.get(key, key) for key in keys])
     table = table.rename(columns={f"p_{key}": f"p_{name}" for key, name in classes.items()})
     table.attrs["notes"] = [
