@@ -34,9 +34,14 @@ PYODIDE = "https://cdn.jsdelivr.net/pyodide/v314.0.3/full/pyodide.mjs"
 # Loaded while the page opens, so that the first cell waits for less.
 PRELOADED = ["ipython", "jedi", "matplotlib", "micropip", "numpy", "pandas", "scikit-learn", "scipy"]
 VARIABLES = {
+    "CRYUTILS_DATA_DIR": "/drive/recordings",  # of the page, so that they stay
     "CRYUTILS_OUTPUTS_DIR": "~/outputs",  # else each file becomes a file of the page
     "PYTHONWARNINGS": "ignore:JsProxy:RuntimeWarning",  # Pyodide's own, by threadpoolctl
 }
+# Parts of the names of the real recordings that a reader can load.
+CLEAR = ["1436936185", "1434296505682", "1437188766"]
+REAL = {"lesson_1_start_here": CLEAR, "lesson_3_what_a_cry_is": CLEAR}
+OFFER = "from cryutils.widgets.recordings import offer\n\ndata = offer({})  # loads nothing before a click"
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 # What Pyodide lacks. comm starts the kernel.
 PACKED = [
@@ -168,6 +173,10 @@ def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
             if "parameters" in cell.metadata.get("tags", []):
                 cell.source = re.sub(r'(?m)^data = "\w+"', 'data = "synthetic"', cell.source)
             cell.outputs = [output for output in cell.outputs if "synthetic voices" in str(output)]
+    if row["name"] in REAL:
+        place = [k for k, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
+        call = OFFER.format(", ".join(["data", *map(repr, REAL[row["name"]])]))
+        notebook.cells.insert(place[0] + 1, nbformat.v4.new_code_cell(call))
     return notebook
 
 

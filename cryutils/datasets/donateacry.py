@@ -18,11 +18,14 @@ from cryutils.datasets.corpus import Corpus, Problem, contradictions
 from cryutils.errors import InputError
 
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
+_CLEANED = "donateacry_corpus_cleaned_and_updated_data"
+# Single files, which pages may load from other servers.
+RAW = f"https://raw.githubusercontent.com/gveres/donateacry-corpus/{COMMIT}/{_CLEANED}"
 FILES = Files(
     name="donateacry",
     # One request, because GitHub answers 429 to an address that requests hundreds of files.
     archive_url=f"https://github.com/gveres/donateacry-corpus/archive/{COMMIT}.tar.gz",
-    archive_folder="donateacry_corpus_cleaned_and_updated_data/",
+    archive_folder=f"{_CLEANED}/",
 )
 REASONS = {
     "hu": "hungry",

@@ -80,11 +80,19 @@ class Files(SimpleHTTPRequestHandler):
     def log_message(self, *words: Any) -> None: ...
 
 
+class Elsewhere(Files):
+    """A stand-in for a public server whose files the pages of other servers may read."""
+
+    def end_headers(self) -> None:
+        self.send_header("Access-Control-Allow-Origin", "*")
+        super().end_headers()
+
+
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
+def serving(folder: Path, kind: type[Files] = Files) -> Iterator[str]:
     """Serve a folder on this machine; yield its address, which ends with a slash."""
-    Files.asked, Files.sent = [], []
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=str(folder))) as server:
+    kind.asked, kind.sent = [], []
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(kind, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

@@ -1,7 +1,9 @@
 """Notebooks run in JupyterLite, with nothing but what the site serves."""
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 pytest.importorskip("jupyterlite_core", reason="the dependency group docs is not installed")
 import lite
 import pyodide
-from frontends import ARGUMENTS, HANG_S, ONLY_HERE, Files, executable, launch, serving, watched
+from frontends import ARGUMENTS, HANG_S, ONLY_HERE, Elsewhere, Files, executable, launch, serving, watched
 from playwright.sync_api import Locator, Page, Playwright, expect
 from sizes import large
 
@@ -132,6 +134,46 @@ def test_lesson_1_runs_whole_without_another_server(site: str, page: Page) -> No
     page.reload()
     page.wait_for_function(f"{CELLS}.some(cell => cell.sharedModel.source.includes('pitch = librosa'))")
     assert not [fault for fault in faults if urlsplit(fault).scheme in ("http", "https", "ws")]
+
+
+@large
+def test_real_cries_come_after_a_click(site: str, page: Page, tmp_path: Path) -> None:
+    real = Path(os.environ.get("CRYUTILS_DATA_DIR", ""), "donateacry").absolute()
+    if not real.is_dir():
+        pytest.skip("CRYUTILS_DATA_DIR has no folder donateacry")
+    page.goto(f"{site}lite/notebooks/index.html?path={LESSON_1}.ipynb")
+    page.wait_for_function(READY)
+    for code in ("#@title Setup", 'data = "synthetic"'):
+        cell(page, code)
+        run_cell(page)
+    with serving(tmp_path, Elsewhere) as github:
+        cell(page, "offer(data")
+        lines = f"\nimport cryutils.widgets.recordings as module\nmodule.RAW = {github!r} + 'cries'\n"
+        model = f"{NOTEBOOK}.activeCell.model.sharedModel"
+        page.evaluate(f"lines => {model}.setSource({model}.source.replace('\\n', lines))", lines)
+        run_cell(page)
+        button = page.get_by_role("button", name="Load the real cries")
+        expect(button).to_be_visible()
+        assert not Elsewhere.asked
+        button.click()
+        expect(page.get_by_text("GitHub answered 404")).to_be_visible()
+        damaged = tmp_path / Elsewhere.asked[0][1].strip("/")
+        damaged.parent.mkdir(parents=True)
+        damaged.write_bytes(b"no cry")
+        button.click()
+        expect(page.get_by_text("has changed")).to_be_visible()
+        shutil.rmtree(tmp_path / "cries")
+        (tmp_path / "cries").symlink_to(real)
+        button.click()
+        expect(page.get_by_text("They are here")).to_be_visible()
+    stored = "window.jupyterapp.serviceManager.contents.get('recordings/donateacry', { content: true })"
+    folders = page.evaluate(f"{stored}.then(folder => folder.content.map(each => each.name).sort())")
+    assert folders == ["belly_pain", "hungry", "tired"]
+    assert "3 real recordings" in run_cell(page)
+    for code in ("#@title Load real cries", "recordings = load(data)"):
+        cell(page, code)
+        text = run_cell(page)
+    assert text == "3 cries: DonateACry (real recordings)\n"
 
 
 @large

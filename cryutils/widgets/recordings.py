@@ -1,0 +1,104 @@
+"""Real recordings in the browser: `offer` asks, and loads nothing before a click.
+
+The notebooks that run in the browser (docs/browser.md) call it below their parameters.
+"""
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import pandas as pd
+from IPython.display import display
+
+from cryutils._io.paths import data_dir, project_dir
+from cryutils.datasets.donateacry import DATASET, RAW
+
+BUTTON = {"width": "auto", "align_self": "flex-start"}
+
+
+def offer(data: str, *parts: str) -> str:
+    """Return "donateacry" if its recordings are in this browser; else return `data`, and offer to load them.
+
+    data: a notebook's parameter; anything but "synthetic" is returned unchanged. parts: of the names of
+    the recordings that the notebook uses, by default all.
+    """
+    if data != "synthetic":
+        return data
+    files = pd.read_csv(project_dir() / "data" / "registry.csv", index_col="file")
+    files = files[files.index.str.match(rf"donateacry/.*(?:{'|'.join(parts)})")]
+    if not missing(files):
+        print(f"{len(files)} real recordings of {DATASET.title} are in this browser.")
+        return "donateacry"
+    display(Offer(files))
+    return data
+
+
+class Offer(ipywidgets.VBox):
+    """What the recordings are, a button that loads those that are missing, and what became of it.
+
+    files: `sha256` and `size` in bytes of each recording, by "donateacry/<label>/<file>".
+    """
+
+    def __init__(self, files: pd.DataFrame) -> None:
+        self.files = files
+        self.task: asyncio.Task[None] | None = None
+        size = f"{files['size'].sum() / 1e6:.1f} MB"
+        about = ipywidgets.HTML(
+            f"These cries are synthetic. One click loads {len(files)} real ones ({size}) from "
+            f"{DATASET.title}, recorded by parents with phones in 2015. Licence: {DATASET.licence}. "
+            "They come from <a href='https://github.com/gveres/donateacry-corpus'>its repository</a> on "
+            "GitHub, which sees your IP address. Your browser keeps them in the folder <i>recordings</i>."
+        )
+        self.button = ipywidgets.Button(description="Load the real cries", layout=BUTTON)
+        self.button.on_click(self._clicked)
+        self.words = ipywidgets.HTML()
+        super().__init__([about, self.button, self.words])
+
+    def _clicked(self, button: Any) -> None:
+        if self.task and not self.task.done():
+            self.task.cancel()
+        else:
+            self.task = asyncio.ensure_future(self._load())
+
+    async def _load(self) -> None:
+        self.button.description = "Stop"
+        try:
+            names = missing(self.files)
+            for number, name in enumerate(names, 1):
+                self.words.value = f"Loading {number} of {len(names)} …"
+                await _fetch(name, self.files.sha256[name])
+            self.words.value = "<b>They are here. Run this cell again, and then those below it.</b>"
+        except asyncio.CancelledError:
+            self.words.value = "Stopped. The cries stay synthetic."
+        except (OSError, ValueError) as error:
+            self.words.value = f"The recordings could not be loaded ({error}). The cries stay synthetic."
+        self.button.description = "Load the real cries"
+
+
+def missing(files: pd.DataFrame) -> list[str]:
+    """Return the names of the files that are not in the data folder, or not whole."""
+    paths = [(str(name), _path(str(name)), size) for name, size in files["size"].items()]
+    return [name for name, path, size in paths if not path.is_file() or path.stat().st_size != size]
+
+
+def _path(name: str) -> Path:
+    home = data_dir()
+    assert home, "docs/lite.py names it"
+    return home / name
+
+
+async def _fetch(name: str, sha256: str) -> None:
+    """Write a recording into the data folder. Raises OSError or ValueError."""
+    from pyodide.http import pyfetch
+
+    response = await pyfetch(f"{RAW}/{name.partition('/')[2]}", cache="no-store")
+    if not response.ok:
+        raise ValueError(f"GitHub answered {response.status}")
+    content = await response.bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(f"{name} has changed")
+    path = _path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
