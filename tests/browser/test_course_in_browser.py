@@ -213,7 +213,7 @@ def printed(cells: list[list[dict[str, Any]]]) -> list[str]:
 @pytest.mark.parametrize("name", [*LISTED][1:])
 def test_a_listed_notebook_runs_to_its_end_with_the_stored_numbers(name: str, site: str, page: Page) -> None:
     errors: list[object] = []
-    page.on("pageerror", errors.append)
+    page.on("pageerror", lambda error: errors.append(error))
     cells = run(page, site, name)
     assert not [output for cell in cells for output in cell if output["output_type"] == "error"]
     stored = [c for c in lite.for_browser(LISTED[name]).cells if c.cell_type == "code"]
