@@ -65,9 +65,9 @@ REAL = {
     ),
 }
 SCREENS = {  # place in docs/application.png
-    3: "While it listens: “Crying: probably hungry, 60 %”, a drawn baby, what to try, a bar for each reason.",
+    3: "While it listens: “Crying: probably hungry, 61 %”, a drawn baby, what to try, a bar for each reason.",
     2: "A little later: “Crying: probably tired, 86 %”.",
-    5: "The diary: how often it was right on new babies, and the question whether each answer was right.",
+    5: "The diary: when and how long the baby cried, and the question what helped.",
     1: "What it can do: how much crying it notices, and what it takes for crying.",
 }
 RAW = "https://raw.githubusercontent.com"
