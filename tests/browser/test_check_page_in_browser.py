@@ -19,6 +19,8 @@ from frontends import ONLY_HERE, Files, fits, launch, serving, watched
 from playwright.sync_api import Page, Playwright, expect
 from sizes import large
 
+from cryutils.claims import audit
+
 WIDTHS = (360, 768, 1280)
 
 
@@ -55,6 +57,16 @@ def test_it_loads_nothing_unasked_and_says_what_is_missing(page: Page) -> None:
     fits_in_light_and_dark(page)
     lines = [front_page.text(name).splitlines() for name in ("check.js", "check_worker.js")]
     assert sum(map(len, lines)) <= 150
+
+
+def test_the_page_that_the_command_writes_fits_a_telephone(page: Page) -> None:
+    path = front_page.ROOT / "tests" / "data" / "table2_predictions.csv"
+    table = audit.read(path)
+    page.set_content(audit.page(audit.audit(table, permutations=19), table, title=path.name))
+    assert all(
+        page.evaluate("[...document.querySelectorAll('figure')].map(e => e.scrollWidth <= e.clientWidth)")
+    )
+    fits_in_light_and_dark(page)
 
 
 def clean() -> pd.DataFrame:

@@ -2,24 +2,36 @@
 
 from html import escape
 from io import StringIO
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from cryutils.claims.audit.names import plural
-from cryutils.claims.audit.report import Audit, lines, main_rows, sentence
+from cryutils.claims.audit.report import Audit, main_rows, paragraphs, sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-body { color: #222; background: #fff }
-figure { margin: 2rem 0; overflow-x: auto }
-pre { overflow-x: auto; background: #f4f4f4; padding: 1rem }
+:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 66rem; margin: 1rem auto; padding: 0 1rem }
+h1 { overflow-wrap: anywhere }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)) }
+.figures { gap: 2rem 1rem; margin: 2rem 0 }
+figure { margin: 0; overflow-x: auto; break-inside: avoid }
+figcaption, .report { max-width: 40rem }
+.report { overflow-x: auto }
+.report p { margin: 0.4rem 0; overflow-wrap: anywhere; white-space: pre-wrap }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { padding: 0.2rem 0.4rem; text-align: right; border-bottom: 1px solid #8888 }
+td:nth-last-child(-n+3) { white-space: nowrap }
+@media screen and (prefers-color-scheme: dark) { svg { filter: invert(1) hue-rotate(180deg) } }
+@media print { :root { color-scheme: light } }
 """
+_WIDTH = 3.4  # inches; a page on a telephone of 360 pixels has room for 328
 _GROUPS, _ROWS, _GUESS = "#1b5e8c", "#d08a2e", "#666666"
 
 
@@ -47,17 +59,21 @@ def page(result: Audit, table: pd.DataFrame, *, title: str) -> str:
     shown = "".join(
         f"<figure>{svg}<figcaption>{escape(text)}</figcaption></figure>" for text, svg in figures.items()
     )
-    report = escape("\n".join(lines(result)))
+    report = "".join(
+        text.to_html(index=False, border=0) if isinstance(text, pd.DataFrame) else f"<p>{escape(text)}</p>"
+        for text in paragraphs(result)
+    )
     name = f"Audit of {escape(title)}"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
-        f"<h1>{name}</h1><p>{escape(sentence(result))}</p>{shown}"
-        f"<h2>The report</h2><pre>{report}</pre></body></html>\n"
+        f'<main><h1>{name}</h1><p>{escape(sentence(result))}</p><div class="figures">{shown}</div>'
+        f'<h2>The report</h2><div class="report" tabindex="0" role="group" aria-label="Report">'
+        f"{report}</div></main></body></html>\n"
     )
 
 
-def _empty(width: float, height: float) -> "tuple[Figure, Axes]":
+def _empty(height: float, width: float = _WIDTH) -> "tuple[Figure, Axes]":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -71,7 +87,7 @@ def _svg(figure: "Figure", label: str) -> str:
 
     file = StringIO()
     with rc_context({"svg.fonttype": "none"}):
-        figure.savefig(file, format="svg", metadata={"Date": None})
+        figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     svg = file.getvalue()
     return svg[svg.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
@@ -79,30 +95,36 @@ def _svg(figure: "Figure", label: str) -> str:
 def _scores(result: Audit) -> str:
     table = result.scores
     several = [name for name in ("model", "split") if table[name].nunique() > 1]
-    figure, axes = _empty(6.5, 0.8 + 0.42 * len(table))
+    figure, axes = _empty(0.6 + 0.55 * len(table))
     for place, (_, row) in enumerate(table.iterrows()):
         for low, high, shift, colour in (
-            (row.low, row.high, -0.1, _GROUPS),
-            (row.row_low, row.row_high, 0.14, _ROWS),
+            (row.low, row.high, -0.08, _GROUPS),
+            (row.row_low, row.row_high, 0.1, _ROWS),
         ):
             axes.plot([100 * low, 100 * high], [place + shift] * 2, color=colour, lw=4)
         axes.plot(100 * row.value, place, "o", color="#222222")
-        axes.plot([100 * row.guess] * 2, [place - 0.35, place + 0.35], color=_GUESS, lw=2)
-    labels = table[[*several, "metric"]].agg(", ".join, axis=1)
-    axes.set(xlim=(0, 100), xlabel="%", yticks=range(len(table)), ylim=(len(table) - 0.5, -0.5))
-    axes.set_yticklabels(labels)
+        axes.plot([100 * row.guess] * 2, [place - 0.17, place + 0.25], color=_GUESS, lw=2)
+        label = ", ".join(row[[*several, "metric"]])
+        axes.text(0, place - 0.3, label, fontsize=9 if len(label) < 45 else 7)
+    axes.set(xlim=(0, 100), xlabel="%", yticks=[], ylim=(len(table) - 0.5, -0.7))
+    axes.spines["left"].set_visible(False)
     return _svg(figure, "Scores with their intervals")
 
 
 def _confusions(part: pd.DataFrame) -> str:
     shares = pd.crosstab(part.truth, part.predicted, normalize="index") * 100
-    figure, axes = _empty(2.2 + 0.9 * shares.shape[1], 1.4 + 0.6 * len(shares))
+    several = max(shares.shape)
+    figure, axes = _empty(1.3 + max(0.33, 1.8 / several) * len(shares), max(_WIDTH, 1.1 + 0.32 * several))
+    names = [
+        [fill(name, 14, break_long_words=False) for name in side] for side in (shares.columns, shares.index)
+    ]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     for (i, j), share in np.ndenumerate(shares.to_numpy()):
         axes.text(j, i, f"{share:.0f}", ha="center", va="center", color="white" if share > 60 else "black")
     axes.set(xlabel="answer", ylabel="truth", xticks=range(shares.shape[1]), yticks=range(len(shares)))
-    axes.set_xticklabels(shares.columns, rotation=30, ha="right")
-    axes.set_yticklabels(shares.index)
+    size = 10 if several < 5 else 8
+    axes.set_xticklabels(names[0], rotation=90 if several > 3 else 0, fontsize=size)
+    axes.set_yticklabels(names[1], fontsize=size)
     return _svg(figure, "Answers to each class")
 
 
@@ -112,11 +134,13 @@ def _groups(part: pd.DataFrame, cell: "pd.Series[float]", units: str) -> str:
     right = (part.predicted == part.truth).groupby(part.infant).mean() * 100
     sizes = part.groupby("infant")["clip"].nunique()
     points = pd.DataFrame({"x": sizes, "y": right}).value_counts().reset_index()
-    figure, axes = _empty(6.5, 3.6)
+    figure, axes = _empty(2.8)
     axes.scatter(points.x, points.y, s=30 * np.sqrt(points["count"]), color=_GROUPS, alpha=0.6)
     if cell.without in right:
-        place = (sizes[cell.without], right[cell.without])
-        axes.annotate(f"{cell.without:.16}", place, (6, 6), textcoords="offset points")
+        x, side = sizes[cell.without], "right" if sizes[cell.without] > sizes.max() / 2 else "left"
+        offset = (-6 if side == "right" else 6, 6)
+        place = (x, right[cell.without])
+        axes.annotate(f"{cell.without:.16}", place, offset, textcoords="offset points", ha=side)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(0, 1.15 * sizes.max())
     axes.set(xlabel=units, ylabel="right answers in %", ylim=(-6, 108))

@@ -46,29 +46,36 @@ class Audit:
 
 def lines(result: Audit) -> Iterator[str]:
     """Yield the lines of text that report an audit."""
+    for part in paragraphs(result):
+        if isinstance(part, pd.DataFrame):
+            yield from (f"  {line}" for line in part.to_string(index=False).splitlines())
+            continue
+        indent = "    " if part.startswith(" ") else "  "
+        yield from textwrap.wrap(part, _WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
+
+
+def paragraphs(result: Audit) -> Iterator[str | pd.DataFrame]:
+    """Yield the parts of a report: sentences, the table of scores, and "" between sections."""
     unit, group = result.words["clip"], result.words["infant"]
     units, groups = plural(unit), plural(group)
+    yield result.read
     each = [f"{row['class']} {row.clips} ({row.infants})" for _, row in result.classes.iterrows()]
-    yield from _wrapped(result.read)
-    counts = (
-        f"{result.n_clips} {units} of {result.n_infants} {groups}; by class: {', '.join(each)} ({groups})"
-    )
-    yield from _wrapped(f"{counts}.")
-    yield from ["", *_scores(result, units, group), ""]
+    yield f"{result.n_clips} {units} of {result.n_infants} {groups}; by class: {', '.join(each)} ({groups})."
+    yield ""
+    yield from _scores(result, units, group)
+    yield ""
     rows = [*_cells(result, result.leaks)]
-    known = [(name, _known(row, unit, group)) for name, row in rows]
-    yield from _section(f"Known {groups}", known)
+    yield from _section(f"Known {groups}", [(name, _known(row, group)) for name, row in rows])
     gaps = [(str(row.model), f"{_percent(row)} points") for _, row in result.gaps.iterrows()]
     missing = [("", "unknown; needs answers to the same rows with both splits (column split)")]
     yield from _section("A random split adds", gaps or missing)
     yield from _section(f"The {result.words['device'] or 'device or site'} alone", _devices(result))
     main = [*_cells(result, main_rows(result))]
     yield from _section(f"Without any one {group}", [(name, _single(row, result)) for name, row in main])
-    yield from _wrapped(f"With {result.n_infants} {groups}: {_chance(result, rows)}.")
+    yield f"With {result.n_infants} {groups}: {_chance(result, rows)}."
     yield ""
-    yield from _wrapped(f"To copy: {sentence(result)}")
-    for note in result.notes.note:
-        yield from _wrapped(f"Note: {note}")
+    yield f"To copy: {sentence(result)}"
+    yield from (f"Note: {note}" for note in result.notes.note)
 
 
 def sentence(result: Audit) -> str:
@@ -115,18 +122,13 @@ def _percent(row: Any) -> str:
     return in_percent(row.value, row.low, row.high)
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-
-
 def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
     """Yield an answer to one question, or a line for each model and split."""
     if len({text for _, text in rows}) == 1:
-        yield from _wrapped(f"{title}: {rows[0][1]}.")
+        yield f"{title}: {rows[0][1]}."
         return
     yield f"{title}:"
-    for name, text in rows:
-        yield from (f"  {line}" for line in _wrapped(f"{name}: {text}."))
+    yield from (f"  {name}: {text}." for name, text in rows)
 
 
 def _cells(result: Audit, table: pd.DataFrame) -> Iterator[tuple[str, Any]]:
@@ -136,7 +138,7 @@ def _cells(result: Audit, table: pd.DataFrame) -> Iterator[tuple[str, Any]]:
         yield ", ".join(str(row[name]) for name in used), row
 
 
-def _scores(result: Audit, units: str, group: str) -> list[str]:
+def _scores(result: Audit, units: str, group: str) -> Iterator[str | pd.DataFrame]:
     table, groups = result.scores[~result.scores.metric.str.contains(" alone")], plural(group)
     shown = pd.DataFrame({name: table[name] for name in ("model", "split") if table[name].nunique() > 1})
     shown["score"] = table.metric
@@ -144,20 +146,16 @@ def _scores(result: Audit, units: str, group: str) -> list[str]:
     rows = [in_percent(*row) for row in table[["value", "row_low", "row_high"]].to_numpy(float)]
     shown[f"over {units}"] = [text.partition(" ")[2] for text in rows]
     shown["no skill"] = table.guess.map(in_percent)
-    caption = (
-        f"Scores in percent, with 95 % intervals over {groups}. Intervals over {units}, as in most papers,"
-    )
+    caption = f"Scores in percent, with 95 % intervals over {groups}."
+    caption += f" Intervals over {units}, as in most papers,"
     alike = f"ignore that {units} of one {group} are alike."
     if result.n_clips == result.n_infants:
         alike = f"are the same: each {group} has one of these {units}. If not, name its column with --group."
-    return [*_wrapped(f"{caption} {alike}"), *_text(shown)]
+    yield f"{caption} {alike}"
+    yield shown
 
 
-def _text(table: pd.DataFrame) -> list[str]:
-    return [f"  {line}" for line in table.to_string(index=False).splitlines()]
-
-
-def _known(row: Any, unit: str, group: str) -> str:
+def _known(row: Any, group: str) -> str:
     if pd.isna(row.shared):
         return "unknown; add a column fold, or give --train-groups FILE"
     if not row.shared:
