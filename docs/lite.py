@@ -61,6 +61,8 @@ EDITED = {
     "librosa": ("METADATA", rb"(?m)^Requires-Dist: .*\n", b""),
     "jupyterquiz": (".js", rb"typeof MathJax !==? 'undefined'", b"false"),
 }
+# Parameters there, besides `data`: a browser needs several times as long.
+SHORTER = {"appendix_table2": {"repeats": "2"}}
 # What the course needs there beyond the core.
 NEEDED = [
     "cryutils",
@@ -143,12 +145,27 @@ def stand_ins(folder: Path) -> Path:
     return new_wheel(folder, "cryutils_browser", modules, NEEDED)
 
 
+def as_text(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return a cell that needs Keras as text: its code, and what it shows elsewhere."""
+    parts, text, pictures = [f"```python\n{cell.source}\n```"], "", {}
+    parts += ["*This cell needs Keras, which the browser lacks. On a computer or in Colab it shows:*"]
+    for output in cell.outputs:
+        data = output.get("data", {"text/plain": output.get("text")})
+        if "image/png" in data:
+            pictures = {"figure.png": {"image/png": data["image/png"]}}
+            parts.append("![figure](attachment:figure.png)")
+        else:
+            text += data["text/plain"]
+    parts += [f"```text\n{text.strip()}\n```"] if text else []
+    return nbformat.v4.new_markdown_cell("\n\n".join(parts), id=cell.id, attachments=pictures)
+
+
 def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
     """Return a notebook of the list as the browser shows it.
 
     A browser has no real recordings: the sounds are synthetic, and the text about DonateACry is left
-    out, as in each run with other recordings. JupyterLite opens only its own files: other links lead
-    to the site, or to the repository.
+    out, as in each run with other recordings. It has no Keras: cells tagged `keras` become text.
+    JupyterLite opens only its own files: other links lead to the site, or to the repository.
     """
     notebook = nbformat.read(ROOT / "notebooks" / f"{row['name']}.ipynb", as_version=4)
     listed = [f"{other['name']}.ipynb" for other in course.contents() if other.get("browser")]
@@ -163,15 +180,20 @@ def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
             return f"{REPOSITORY}/blob/HEAD/{page}.py"
         return f"https://{user}.github.io/{name}/{page}.html"
 
-    real = row.get("needs", {}).get("sound")
+    real, values = row.get("needs", {}).get("sound"), SHORTER.get(row["name"], {})
     if real:
+        values = values | {"data": '"synthetic"'}
         notebook.cells = without_course_data(notebook.cells, "DonateACry")
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells):
+        tags = cell.metadata.get("tags", [])
         if cell.cell_type == "markdown":
             cell.source = LINK.sub(address, cell.source)
+        elif "keras" in tags:
+            notebook.cells[number] = as_text(cell)
+        elif "parameters" in tags:
+            for parameter, value in values.items():
+                cell.source = re.sub(rf"(?m)^{parameter} = \S+", f"{parameter} = {value}", cell.source)
         elif real:
-            if "parameters" in cell.metadata.get("tags", []):
-                cell.source = re.sub(r'(?m)^data = "\w+"', 'data = "synthetic"', cell.source)
             cell.outputs = [output for output in cell.outputs if "synthetic voices" in str(output)]
     if row["name"] in REAL:
         place = [k for k, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]

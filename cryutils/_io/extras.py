@@ -28,8 +28,16 @@ def require(package: str, extra: str, purpose: str) -> None:
     """Raise MissingExtra if `package`, part of `extra` and needed for `purpose`, is missing."""
     if not is_installed(package):
         if sys.platform == "emscripten":
+            _print_missing()
             where = "run the notebook on a computer or in Colab"
             raise MissingExtra(f"{purpose} needs the package {package}, which the browser lacks; {where}.")
         raise MissingExtra(
             f"{purpose} needs the extra [{extra}]; install it with: pip install 'cryutils[{extra}]'"
         )
+
+
+def _print_missing() -> None:
+    """Let a notebook print a MissingExtra, and "Run All Cells" go on, as after a cell that succeeds."""
+    shell = "IPython" in sys.modules and sys.modules["IPython"].get_ipython()
+    if shell:
+        shell.set_custom_exc((MissingExtra,), lambda shell, kind, error, *_, **options: print(error))

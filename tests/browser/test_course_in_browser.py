@@ -85,6 +85,12 @@ def run_cell(page: Page) -> str:
     return "".join("".join(o.get("text", "")) for o in page.evaluate(f"{model}.outputs.toJSON()"))
 
 
+def insert(page: Page, code: str) -> None:
+    """Insert a cell below the selected one, and select it."""
+    page.evaluate("window.jupyterapp.commands.execute('notebook:insert-cell-below')")
+    page.evaluate(f"code => {NOTEBOOK}.activeCell.model.sharedModel.setSource(code)", code)
+
+
 def check(page: Page, answer: str) -> str:
     """Type an answer to the last exercise, run it and its check, and return what the check says."""
     cell(page, "pitch = ").locator(".cm-content").click()
@@ -119,15 +125,22 @@ def test_lesson_1_runs_whole_without_another_server(site: str, page: Page) -> No
     assert not check(page, "1234.5").startswith("Right")
     assert check(page, f"{heard}[{loud} > 0.3 * {loud}.max()].mean()").startswith("Right")
 
-    page.evaluate("window.jupyterapp.commands.execute('notebook:insert-cell-below')")
-    lines = "from cryutils.widgets.player import CryPlayer\nCryPlayer(cries, sr=sr)"
-    page.evaluate(f"lines => {NOTEBOOK}.activeCell.model.sharedModel.setSource(lines)", lines)
+    insert(page, "from cryutils.widgets.player import CryPlayer\nCryPlayer(cries, sr=sr)")
     run_cell(page)
     play = page.locator(".cry-player .cry-play")
     play.click()
     graph = page.locator(".cry-player .cry-graph").element_handle()
     page.wait_for_function("graph => graph.getAttribute('aria-valuenow') > 0.1", arg=graph)
     play.click()
+
+    insert(page, "from cryutils import video  # which needs OpenCV")
+    insert(page, "1 / 0")
+    page.evaluate("window.jupyterapp.commands.execute('notebook:move-cursor-up')")
+    page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-below')")
+    mistake = page.wait_for_function(f"{OUTPUTS}.flat().find(o => o.output_type === 'error')")
+    assert "ZeroDivisionError" in mistake.json_value()["ename"]
+    (said,) = page.evaluate(f"{OUTPUTS}.flat().filter(o => (o.text ?? '').includes('cv2'))")
+    assert said["text"].count("\n") == 1
 
     page.keyboard.press("Control+s")
     page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
@@ -231,7 +244,9 @@ def test_links_lead_out_of_the_browser_and_its_text_is_not_about_recordings() ->
             links = re.findall(r"\]\(([^)\s]+)\)", cell.source) if cell.cell_type == "markdown" else []
             for link in (urlsplit(link) for link in links):
                 pages, _, page = link.path.removeprefix("/cryutils/").rpartition("/")
-                if not link.netloc and page:
+                if link.scheme == "attachment":
+                    assert page in cell.attachments
+                elif not link.netloc and page:
                     assert page.removesuffix(".ipynb") in LISTED, (name, page)
                 elif link.netloc.endswith(".github.io") and pages != "lite/notebooks":
                     stem = ROOT / pages / page.removesuffix(".html")
