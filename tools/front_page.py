@@ -12,6 +12,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import string
 import tempfile
 from pathlib import Path
@@ -34,7 +35,7 @@ from cryutils import audio, claims, evaluation
 from cryutils.audio.files import wav_bytes
 from cryutils.claims import translator
 from cryutils.claims.tables import in_percent
-from cryutils.datasets import corvin
+from cryutils.datasets import corvin, donateacry
 from cryutils.datasets.corpus import Corpus
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,15 +65,7 @@ REAL = {
         "1431700390946-1.7-m-04-bp",
     ),
 }
-SCREENS = {  # place in docs/application.png
-    3: "While it listens: “Crying: probably hungry, 61 %”, a drawn baby, what to try, a bar for each reason.",
-    2: "A little later: “Crying: probably tired, 86 %”.",
-    5: "The diary: when and how long the baby cried, and the question what helped.",
-    1: "What it can do: how much crying it notices, and what it takes for crying.",
-}
 RAW = "https://raw.githubusercontent.com"
-DONATEACRY = f"{RAW}/gveres/donateacry-corpus/6baf5aca0460964ad072653585837f968a87c2af"
-DONATEACRY += "/donateacry_corpus_cleaned_and_updated_data"
 CORVIN = f"{RAW}/theunissenlab/BabyCriesDiscomfortPain/{corvin.COMMIT}/OpenData/cry_sequences_22babies"
 
 
@@ -176,15 +169,15 @@ def picture(image: Image.Image, path: Path) -> dict[str, Any]:
     return {"src": f"{path.parent.name}/{path.name}", "width": image.width, "height": image.height}
 
 
-def screens(folder: Path) -> list[dict[str, Any]]:
-    """Return four of the six pictures of the application, each a telephone's, 390 pixels wide."""
-    sheet = Image.open(ROOT / "docs" / "application.png").convert("RGB")
-    parts = []
-    for place, alt in SCREENS.items():
-        left, top = 24 + place % 3 * 414, 24 + place // 3 * 854
-        screen = sheet.crop((left, top, left + 390, top + 600))
-        parts.append({"alt": alt} | picture(screen, folder / f"application-{place}.webp"))
-    return parts
+def film(folder: Path) -> dict[str, Any]:
+    """Copy the film of the application, its captions and its poster, and return their places."""
+    places = {}
+    for kind in ("webm", "vtt", "webp"):
+        copied = shutil.copy(SOURCE / f"application.{kind}", folder)
+        places[kind] = f"{folder.name}/{Path(copied).name}"
+    with Image.open(folder / "application.webp") as poster:
+        size = {"width": poster.width, "height": poster.height}
+    return places | size | {"kilobytes": round((folder / "application.webm").stat().st_size / 1000)}
 
 
 def twelve_babies() -> Corpus:
@@ -314,7 +307,7 @@ def write_translator(folder: Path) -> None:
         (place / f"{name}.wav").write_bytes(wav_bytes(sound, sr))
     low = [np.rint(1e4 * translator.bounds(n)[:, 0]).astype(int).tolist() for n in range(2, INFANTS + 1)]
     data = {
-        "address": DONATEACRY,
+        "address": donateacry.RAW,
         "files": donateacry_files(),
         "no_cry": ["front/silence.wav", "front/noise.wav"],
         "low": low,
@@ -343,7 +336,7 @@ def write(folder: Path) -> None:
     ]
     data = {
         "babies": synthetic_babies(pictures),
-        "real": {"address": DONATEACRY, "babies": real},
+        "real": {"address": donateacry.RAW, "babies": real},
         "trials": listeners_trials(),
     }
     moved = sliders()
@@ -351,7 +344,7 @@ def write(folder: Path) -> None:
         moved
         | {"style": text("front.css") + moved["style"], "script": text("front.js") + moved["script"]}
         | {"data": in_page(data), "n": numbers() | data["trials"], "words": WORDS, "lessons": lessons()}
-        | {"figure": figure, "screens": screens(pictures)}
+        | {"figure": figure, "film": film(pictures)}
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
     write_check(folder)

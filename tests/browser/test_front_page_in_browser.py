@@ -235,6 +235,22 @@ def test_ten_trials_give_the_scores_of_the_same_ten(opened: Any) -> None:
     assert rows[2].split("\t")[2] == study[1]
 
 
+def test_the_film_of_the_application_is_loaded_and_plays_after_a_key(opened: Any, site: Path) -> None:
+    page, asked = opened()
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url.rpartition("/")[2]))
+    page.reload()
+    film = page.locator("video")
+    film.focus()
+    assert "application.webm" not in loaded
+    page.keyboard.press("Space")
+    page.wait_for_function("document.querySelector('video').currentTime > 0.2")
+    assert 18 <= film.evaluate("film => film.duration") <= 23
+    assert film.evaluate("film => film.textTracks[0].cues.length") >= 5
+    assert (site / "front" / "application.webm").stat().st_size <= 600_000
+    assert not asked
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_and_axe_finds_nothing(opened: Any, scheme: str) -> None:
     page, _ = opened(wav(16), color_scheme=scheme, reduced_motion="reduce")
