@@ -30,8 +30,9 @@ let socket, sound, lock, calls, loudest, rungAt;
 function meet(cards) {
   const state = { kind: "lost", for_s: null, age_s: null, why: "", coming: "", levels: [], devices: [], hushed_s: 0 };
   babies = [...cards].map((card) => ({
+    state, armed: false, muted: false, ...babies.find((known) => known.infant === Number(card.dataset.infant)),
     infant: Number(card.dataset.infant), name: card.querySelector("bdi").textContent,
-    card, state, armed: false, muted: false, part: (name) => card.querySelector(`.${name}`),
+    card, part: (name) => card.querySelector(`.${name}`),
   }));
   home.replaceChildren(...cards);
 }

@@ -35,7 +35,7 @@ const link = {
   },
   hear(message) {
     if (message.type === "refused") return over(message.why);
-    if (message.others) others(message.others);
+    if (message.others) tell(message);
     if (message.type !== "about") return this.tell(message);
     lost.hidden = true;
     if (this.about) return this.tell({ type: "reopened" });
@@ -74,8 +74,9 @@ const link = {
 };
 let heard = "off";
 
-function others(users) {
-  const words = users.length ? `${users.join(" and ")} also listens on another device.` : "";
+function tell({ others, coming }) {
+  const also = others.length ? `${others.join(" and ")} also listens on another device.` : "";
+  const words = [coming && `${coming} is coming.`, also].filter(Boolean).join(" ");
   const line = document.getElementById("others");
   if (line.textContent !== words) line.textContent = words; // else it would be read out again
 }

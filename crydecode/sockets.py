@@ -170,7 +170,7 @@ class Sockets:
         else:
             room.leave(page, f"{page.user} stopped it", at_once=True)
         others = [device.user for device in room.devices if device is not page]
-        await page.socket.send_json(answer | {"others": others})
+        await page.socket.send_json(answer | {"others": others, "coming": room.coming})
         if answer["over"]:  # the infant was removed
             raise InputError(answer["over"])
 

@@ -84,6 +84,11 @@ class Room:
         cries = self._episode.since is not None and self._heard - self._cried < PAUSE_S
         return "crying" if cries else "quiet"
 
+    @property
+    def coming(self) -> str:
+        """Who answered the present alarm, or ""."""
+        return self._answered.get("lost" if self.kind == "lost" else "crying", "")
+
     def hear(self, device: Device, answer: Mapping[str, Any], level: object) -> None:
         """Add what a device was just answered. level: of its sound, in dB re full scale."""
         if device not in self.devices:
@@ -161,7 +166,7 @@ class Room:
             "why": self._why,
             "rings": not hushed_s and (is_loud or waits),
             "loud": not hushed_s and is_loud,
-            "coming": self._answered.get("lost" if kind == "lost" else "crying", ""),
+            "coming": self.coming,
             "hushed_s": hushed_s,
             "hushed_by": self._hushed_by,
             "devices": [[each.user, each.ticket == watcher.ticket] for each in self.devices],

@@ -348,6 +348,7 @@ def test_a_cry_at_one_phone_rings_at_another(
         for parent in (mother, father):
             expect(parent.get_by_role("button", name="I'm coming")).to_be_hidden()
             expect(parent.locator(".baby", has_text="ben is coming")).to_contain_text("Mia")
+        expect(nursery.locator("#others")).to_have_text("ben is coming.")
         other.get_by_role("button", name="Start listening").click()
         expect(mother.get_by_role("button", name="I'm coming to Tom", exact=True)).to_be_visible()
         expect(of_tom).to_contain_text("Listening: ben.")

@@ -85,7 +85,8 @@ def test_a_cry_on_one_device_rings_on_the_others_until_somebody_comes(
         with ben.socket(log.id) as spare:
             ask(spare, "start")
             play(spare, cry)
-            assert ask(spare, "look")["others"] == ["ann"], "the page says who else listens"
+            answer = ask(spare, "look")
+            assert (answer["others"], answer["coming"]) == (["ann"], "ben"), "who else listens, and who comes"
             ask(nursery, "stop")
             assert seen(second, 1, devices=[["ben", True]])["kind"] == "crying", "one device is enough"
             ask(spare, "stop")
