@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import date, datetime
 from functools import partial
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and in quest
 STUDY_DAYS = 30  # whose cries are compared with what helped
 SHOWN_DAYS = 2, 7, 14  # at once, with lines if it is the first of these
 EARLY_S = 300.0  # by which another clock may be ahead
+_OWNER, _NAME = metadata("cryutils")["Project-URL"].split("/")[-2:]
+SITE = "" if _OWNER == "OWNER" else f"https://{_OWNER}.github.io/{_NAME}/"  # "" if it is not published
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
@@ -97,7 +100,7 @@ async def first(request: Request) -> Response:
 
 async def plain(request: Request, logs: list[Log], log: Log) -> Response:
     """Show /about, what the application can do and what not (Figure 2), or /more, all other pages."""
-    return page(request, f"{request.url.path[1:]}.html", logs=logs, log=log)
+    return page(request, f"{request.url.path[1:]}.html", logs=logs, log=log, site=SITE)
 
 
 async def night(request: Request, logs: list[Log], log: Log) -> Response:

@@ -228,6 +228,15 @@ def test_pages_show_the_models_score(ann: TestClient, store: Store, trained: Tra
     assert re.findall(r"\d+", compared) == ["1", "2", "9", "91", "1", "2"]
 
 
+def test_the_test_of_other_applications_is_linked_where_the_site_is_published(
+    ann: TestClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add_infant("Mia")
+    for site, links in (("", 0), ("https://octo-cat.github.io/cryutils/", 1)):
+        monkeypatch.setattr(pages, "SITE", site)
+        assert ann.get("/about").text.count(f"{site}translator.html") == links
+
+
 def test_wrong_password_and_unknown_user_are_answered_alike(stranger: TestClient) -> None:
     names = ("demo", "nobody", "' OR 1=1 --", "<b>demo</b>", "")
     answers = [submit(stranger, "/login", "/login", name=name, password="wrong") for name in names]
