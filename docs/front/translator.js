@@ -69,6 +69,8 @@ function offer(source, list) {
   });
   find("#names").replaceChildren(find("legend"), ...fields);
   find("#begin").disabled = false;
+  find("#count").value = Math.min(find("#count").value, infants(list));
+  showWidth();
   find("#names input").focus();
 }
 
@@ -100,9 +102,14 @@ find("#form").addEventListener("submit", event => {
   event.preventDefault();
   refuse("");
   const names = Object.fromEntries([...find("#names").querySelectorAll("input")].map(input => [input.name, word(input.value)]));
-  const rows = drawRows(names, Number(find("#count").value));
+  const count = Number(find("#count").value), rows = drawRows(names, count);
   if (new Set(rows.map(({ truth }) => truth)).size < 2 || rows.length < 4)
     return refuse("A test needs two reasons and four infants: give two words that differ.");
+  if (rows.length < count) {
+    find("#count").value = rows.length;
+    showWidth();
+    return refuse(`There are only ${rows.length} infants with these reasons. Look at the width again, then begin.`);
+  }
   const words = [...new Set([...Object.values(names), ...find("#others").value.split(",").map(word)])];
   test = { source: find("#form").dataset.source, words: words.filter(each => each && each !== NO_ANSWER), rows, sounds: drawSounds(rows.length), at: 0 };
   go();

@@ -63,7 +63,11 @@ def test_a_folder_is_tested_with_a_reload_in_the_middle(page: Page, tmp_path: Pa
     page.get_by_label("Or choose a folder").set_input_files(folder)
     page.get_by_label("belly pain (3 infants)").fill("Pain")
     page.get_by_label("Other answers").fill("bored, Pain")
-    page.get_by_label("Number of infants").fill("6")
+    count = page.get_by_label("Number of infants")
+    expect(count).to_have_value("6")
+    count.fill("7")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("only 6 infants")
     page.keyboard.press("Enter")
 
     def hears_nothing(address: str) -> str:
