@@ -42,6 +42,7 @@ const link = {
     this.about = message.about;
     home.replaceChildren();
     widget().render({ model: this, el: home });
+    home.querySelector("details")?.append(...document.querySelectorAll(".figure")); // scores, where reasons are
   },
   async end(code) {
     if (!lost.dataset.over && WHY[code]) over(WHY[code]);
