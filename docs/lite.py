@@ -28,12 +28,29 @@ from cryutils.course import runner as course
 from cryutils.course.execution import without_course_data
 
 ROOT = Path(__file__).resolve().parent.parent
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+REPOSITORY = PROJECT["urls"]["Repository"]
 LINK = re.compile(r"(?<=\]\()((?:\.\./)*)([\w/]+)\.(md|ipynb|py)(?=[#)])")
 PYODIDE = "https://cdn.jsdelivr.net/pyodide/v314.0.3/full/pyodide.mjs"
-# Loaded while the page opens, so that the first cell waits for less.
-PRELOADED = ["ipython", "jedi", "matplotlib", "micropip", "numpy", "pandas", "scikit-learn", "scipy"]
+# Loaded while the page opens: what the kernel and a first sound need. `NEEDED` is loaded later.
+PRELOADED = [
+    "asttokens",
+    "decorator",
+    "executing",
+    "matplotlib-inline",
+    "micropip",
+    "numpy",
+    "prompt_toolkit",
+    "pygments",
+    "stack-data",
+    "tqdm",
+    "traitlets",
+]
+# Loaded with them, from the site. jedi is empty: Pyodide's would be 5 MB, and the kernel requires one.
+OWN = ["comm", "cryutils", "ipython", "jedi"]
+WHEELS = "../../../../pypi"  # from the kernel's script
 VARIABLES = {
+    "CRYUTILS_CACHE_DIR": "~/cache",  # else pooch chooses it, which is loaded later
     "CRYUTILS_DATA_DIR": "/drive/recordings",  # of the page, so that they stay
     "CRYUTILS_OUTPUTS_DIR": "~/outputs",  # else each file becomes a file of the page
     "PYTHONWARNINGS": "ignore:JsProxy:RuntimeWarning",  # Pyodide's own, by threadpoolctl
@@ -47,6 +64,7 @@ KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 PACKED = [
     "anywidget",
     "comm",
+    "ipython",
     "ipywidgets",
     "jupyterlab-widgets",
     "jupyterquiz",
@@ -55,17 +73,23 @@ PACKED = [
     "psygnal",
     "seaborn",
 ]
-# What is replaced in files of them: numba has no wheel for the browser. No quiz has a formula, for
-# which it would take JupyterLab's MathJax, which it cannot call, and load another from a server.
+# What is replaced in files of them: numba has no wheel for the browser, and requests nothing to do. No
+# quiz has a formula, for which it would take JupyterLab's MathJax, which it cannot call, and load another
+# from a server. IPython completes names without jedi, but the kernel tells it to use jedi.
 EDITED = {
-    "librosa": ("METADATA", rb"(?m)^Requires-Dist: .*\n", b""),
+    "ipython": ("completer.py", rb"if self\.use_jedi:", b"if False:"),
     "jupyterquiz": (".js", rb"typeof MathJax !==? 'undefined'", b"false"),
+    "librosa": ("METADATA", rb"(?m)^Requires-Dist: .*\n", b""),
+    "pooch": ("METADATA", rb"(?m)^Requires-Dist: requests.*\n", b""),
 }
 # Parameters there, besides `data`: a browser needs several times as long.
 SHORTER = {"appendix_table2": {"repeats": "2"}}
-# What the course needs there beyond the core.
+# What is left out of the course's wheel: networks, the caregiver application, and the answers of all runs
+# but `judged`, whose answers notebooks read.
+UNREAD = re.compile(r"\.(npz|tflite)$|/application\.png$|^crydecode/|/reference/(?!judged/)\w+/predictions/")
+# What the course needs there.
 NEEDED = [
-    "cryutils",
+    *PROJECT["dependencies"],
     "anywidget",
     "decorator",
     "ipywidgets",
@@ -93,17 +117,14 @@ def pack(name: str, folder: Path) -> Path:
 
 
 def own_wheel(folder: Path) -> None:
-    """Write the course's wheel into `folder`, with the notebooks' code and without their outputs.
-
-    Of the runs' answers, those of `judged` are in it, which notebooks read.
-    """
+    """Write the course's wheel into `folder`, with notebooks' code and without what no notebook reads."""
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", scratch]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
         built = next(Path(scratch).glob("*.whl"))
         with ZipFile(built) as full, ZipFile(folder / built.name, "w", ZIP_DEFLATED) as light:
             for name in full.namelist():
-                if "/predictions/" in name and "/judged/" not in name:
+                if UNREAD.search(name):
                     continue
                 text = full.read(name)
                 if name.endswith(".ipynb"):
@@ -204,9 +225,6 @@ def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
 
 def build(site: Path, pyodide: str = PYODIDE) -> None:
     """Write the folder `lite` into the folder `site`."""
-    settings = {"pyodideUrl": pyodide, "disablePyPIFallback": True}
-    settings["loadPyodideOptions"] = {"packages": PRELOADED, "env": VARIABLES}
-    config = {"litePluginSettings": {KERNEL: settings}, "appName": "cryutils"}
     with tempfile.TemporaryDirectory() as scratch:
         home, wheels = Path(scratch), Path(scratch, "pypi")
         (home / "contents").mkdir()
@@ -216,12 +234,17 @@ def build(site: Path, pyodide: str = PYODIDE) -> None:
                 # Not nbformat.write: JupyterLab's table of contents cannot read a list of lines.
                 file = home / "contents" / f"{row['name']}.ipynb"
                 file.write_text(json.dumps(for_browser(row)), encoding="utf-8")
-        about = {"jupyter-lite-schema-version": 0, "jupyter-config-data": config}
-        (home / "jupyter-lite.json").write_text(json.dumps(about))
         for name in PACKED:
             pack(name, wheels)
         stand_ins(wheels)
+        new_wheel(wheels, "jedi", {})
         own_wheel(wheels)
+        own = [f"{WHEELS}/{next(wheels.glob(f'{name}-*.whl')).name}" for name in OWN]
+        settings = {"pyodideUrl": pyodide, "disablePyPIFallback": True}
+        settings["loadPyodideOptions"] = {"packages": [*own, *PRELOADED], "env": VARIABLES}
+        config = {"litePluginSettings": {KERNEL: settings}, "appName": "cryutils"}
+        about = {"jupyter-lite-schema-version": 0, "jupyter-config-data": config}
+        (home / "jupyter-lite.json").write_text(json.dumps(about))
         command = [sys.executable, "-m", "jupyterlite_core", "build", "--contents", "contents"]
         command += ["--no-sourcemaps"]
         command += ["--apps", "notebooks", "--apps", "tree", "--output-dir", str(site.resolve() / "lite")]

@@ -40,15 +40,17 @@ METADATA = {
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
+TITLE = "#@title Setup\n"
+# Loads what the course needs in the browser: in the setup cell, or in a later one if it may wait.
+INSTALL = """if sys.platform == "emscripten":
+    %pip install --quiet cryutils_browser
+"""
 # The beginning of each setup cell. In Colab and on the site it installs the course, once a session.
-SETUP = f"""#@title Setup
-import importlib.util
+SETUP = f"""{TITLE}import importlib.util
 import sys
 from pathlib import Path
 
-if sys.platform == "emscripten":
-    %pip install --quiet cryutils_browser
-elif importlib.util.find_spec("cryutils") is None:
+{INSTALL}elif importlib.util.find_spec("cryutils") is None:
     if "google.colab" not in sys.modules:
         raise SystemExit("not installed: run `pip install -e '.[course]'` in your clone.")
     !test -d /content/course || git clone --quiet --depth 1 {REPOSITORY} /content/course
@@ -71,14 +73,22 @@ def links(name: str) -> str:
     return f"{browser}[Open in Colab]({colab})"
 
 
+def setup(notebook: nbformat.NotebookNode) -> str:
+    """Return the beginning of the setup cell of a notebook."""
+    others = [cell.source for cell in notebook.cells if not cell.source.startswith(TITLE)]
+    is_later = any(INSTALL in source for source in others)
+    return SETUP.replace(f"{INSTALL}el", "") if is_later else SETUP
+
+
 def with_address(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     """Set the line of links below the title of the notebook `name`, and the beginning of its setup cell."""
     title, _, rest = notebook.cells[0].source.partition("\n\n")
     rest = re.sub(r"^\[(Run in the browser|Open in Colab)\].*\n\n", "", rest)
     notebook.cells[0].source = f"{title}\n\n{links(name)}\n\n{rest}"
+    beginning = setup(notebook)
     for cell in notebook.cells:
-        if cell.source.startswith("#@title Setup"):
-            cell.source = re.sub(r"(?sm)^.*?import cryutils$", lambda _: SETUP, cell.source, count=1)
+        if cell.source.startswith(TITLE):
+            cell.source = re.sub(r"(?sm)^.*?import cryutils$", lambda _: beginning, cell.source, count=1)
     return notebook
 
 

@@ -5,6 +5,7 @@ are installed, which is what Colab's widgets are built on.
 """
 
 import functools
+import gzip
 import json
 import os
 import shutil
@@ -70,6 +71,7 @@ class Files(SimpleHTTPRequestHandler):
     }
     asked: ClassVar[list[tuple[str, str]]] = []
     sent: ClassVar[list[str]] = []
+    root: ClassVar[Path]
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
         path = self.path.partition("?")[0]
@@ -78,6 +80,12 @@ class Files(SimpleHTTPRequestHandler):
             self.sent.append(path)
 
     def log_message(self, *words: Any) -> None: ...
+
+    @classmethod
+    def megabytes(cls) -> float:
+        """Return the size of the different files that were sent, compressed, in MB."""
+        paths = [cls.root / name.removeprefix("/") for name in {*cls.sent}]
+        return sum(len(gzip.compress(path.read_bytes(), 6)) for path in paths if path.is_file()) / 1e6
 
 
 class Elsewhere(Files):
@@ -91,7 +99,7 @@ class Elsewhere(Files):
 @contextmanager
 def serving(folder: Path, kind: type[Files] = Files) -> Iterator[str]:
     """Serve a folder on this machine; yield its address, which ends with a slash."""
-    kind.asked, kind.sent = [], []
+    kind.asked, kind.sent, kind.root = [], [], folder
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(kind, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ pytest.importorskip("jupyterlite_core", reason="the dependency group docs is not
 import lite
 import pyodide
 from frontends import ARGUMENTS, HANG_S, ONLY_HERE, Elsewhere, Files, executable, launch, serving, watched
+from IPython.core.inputtransformer2 import TransformerManager
 from playwright.sync_api import Locator, Page, Playwright, expect
 from sizes import large
 
@@ -101,13 +104,38 @@ def check(page: Page, answer: str) -> str:
     return run_cell(page)
 
 
+HEAVY = {"joblib", "librosa", "matplotlib", "pandas", "pooch", "requests", "scipy", "seaborn", "sklearn"}
+
+
+def test_the_first_sounds_need_only_what_is_loaded_with_the_page(tmp_path: Path) -> None:
+    """In the browser, each package takes seconds."""
+    cells = [c for c in lite.for_browser(LISTED[LESSON_1]).cells if c.cell_type == "code"]
+    count = next(number for number, cell in enumerate(cells, start=1) if "listen(" in cell.source)
+    code = [TransformerManager().transform_cell(cell.source) for cell in cells[:count]]
+    # The kernel provides these.
+    before = "import os, sys, psutil, IPython, tqdm\nbefore = {*sys.modules}\nsys.platform = 'emscripten'"
+    after = "print(len(sounds), *{name.partition('.')[0] for name in {*sys.modules} - before})"
+    variables = os.environ | lite.VARIABLES | {"CRYUTILS_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", "\n".join([before, *code, after])]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    sounds, *modules = done.stdout.splitlines()[-1].split()
+    assert sounds == "3"
+    assert {"cryutils", "numpy"} <= {*modules}
+    assert not HEAVY & {*modules}
+
+
 def test_lesson_1_runs_whole_without_another_server(site: str, page: Page) -> None:
     faults = watched(page)
+    Files.sent.clear()
     outputs = [output for cell in run(page, site, LESSON_1) for output in cell]
     assert not [output for output in outputs if output["output_type"] == "error"]
     printed = "".join("".join(output.get("text", "")) for output in outputs)
     assert "random split: 71% right; new babies: 20% right" in printed
     assert "3 cries: synthetic voices" in printed
+    stated = re.search(r"(\d+)\s+MB, compressed", (ROOT / "docs" / "browser.md").read_text("utf-8"))
+    assert abs(Files.megabytes() - int(stated[1])) < 1
+    asked = f"{KERNEL}.requestComplete({{code: 'recordings.lab', cursor_pos: 14}})"
+    assert "recordings.labels" in page.evaluate(f"{asked}.then(reply => reply.content.matches)")
     played = "audio => audio.play().then(() => new Promise(done => { audio.ontimeupdate = done }))"
     player = cell(page, "listen(x, sr=sr)").locator("audio").first
     player.evaluate(played)

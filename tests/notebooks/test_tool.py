@@ -69,9 +69,9 @@ def test_every_notebook_and_readme_open_in_colab() -> None:
     """A failure after a change of the address: run `python tools/notebooks.py clean`."""
     for name, path in NOTEBOOKS.items():
         notebook = nbformat.read(path, as_version=4)
-        (setup,) = [cell for cell in notebook.cells if cell.source.startswith("#@title Setup\n")]
+        (setup,) = [cell for cell in notebook.cells if cell.source.startswith(tool.TITLE)]
         assert tool.links(name) in notebook.cells[0].source
-        assert setup.source.startswith(tool.SETUP)
+        assert setup.source.startswith(tool.setup(notebook))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(link in readme for link in tool.links("lesson_1_start_here").split(" · "))
     assert f"git clone {tool.REPOSITORY} && cd cryutils" in readme

@@ -17,7 +17,9 @@ background noise is added. The tract resonates like a short uniform tube, as tha
 """
 
 import math
+import sys
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -268,9 +270,7 @@ class _Synthesiser:
 
         Blocks of 16 ms overlap by half, each with its own frequency response.
         """
-        from scipy import fft
-
-        hop = round(BLOCK_S * self.sr)
+        fft, hop = _fft(), round(BLOCK_S * self.sr)
         fft_size = 4 * hop
         count = source.size // hop + 2
         padded = np.zeros((count + 1) * hop, np.float32)
@@ -332,22 +332,18 @@ class _Synthesiser:
 
     def reverberation(self, dry: Samples) -> Samples:
         """Return the reverberation of `dry`, float32 (samples,): noise that decays by 60 dB."""
-        from scipy import fft  # scipy.signal.fftconvolve gives the same, but takes a second to import
-
         seconds = min(max(2**self.voice.decay, 0.05), 0.8)
         t = np.arange(round(seconds * self.sr)) / self.sr
         tail = self.rng.standard_normal(t.size) * 10 ** (-3 * t / seconds)
         tail[: round(0.004 * self.sr)] = 0
         tail *= 10 ** (self.voice.room / 20) / math.sqrt(np.sum(tail**2))
-        padded = fft.next_fast_len(dry.size + tail.size - 1, real=True)
+        fft, padded = _fft(), _fast_size(dry.size + tail.size - 1)
         spectrum = fft.rfft(dry, padded) * fft.rfft(tail.astype(np.float32), padded)
         return fft.irfft(spectrum, padded)[: dry.size]
 
     def background(self, size: int) -> Samples:
         """Return noise through the microphone, float32 (size,), `voice.colour` dB per octave."""
-        from scipy import fft
-
-        padded = fft.next_fast_len(size, real=True)
+        fft, padded = _fft(), _fast_size(size)
         spectrum = fft.rfft(self.rng.standard_normal(padded, dtype=np.float32))
         hz = np.fft.rfftfreq(padded, 1 / self.sr).astype(np.float32)
         spectrum *= np.maximum(hz / 100, 1) ** np.float32(self.voice.colour / 6.02)
@@ -359,3 +355,21 @@ class _Synthesiser:
 def _interpolation(at: npt.NDArray[np.floating], knots: int) -> Values:
     """Return the matrix of linear interpolation from knots 0, 1, 2... to the points `at`."""
     return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(knots)))
+
+
+def _fft() -> Any:
+    """Return the module of Fourier transforms: in the browser NumPy's, which differ by rounding.
+
+    A first sound would wait there for SciPy.
+    """
+    if sys.platform == "emscripten":
+        from numpy import fft
+    else:
+        from scipy import fft
+    return fft
+
+
+def _fast_size(least: int) -> int:
+    """Return `scipy.fft.next_fast_len(least, real=True)`, a product of powers of 2, 3 and 5."""
+    odd = [3**a * 5**b for a in range(20) for b in range(14)]
+    return min(factor << (-(-least // factor) - 1).bit_length() for factor in odd)

@@ -53,6 +53,13 @@ def test_any_dials_give_a_clean_clip(state, seed, dials, duration_s, sr) -> None
     assert 0.35 < np.abs(sound).max() < 0.95
 
 
+def test_a_clip_made_in_the_browser_differs_by_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = voice.plan("hungry", infant=1, seed=2, duration_s=1.3)
+    sound = voice.render(plan, 11025)
+    monkeypatch.setattr("sys.platform", "emscripten")
+    assert np.allclose(voice.render(plan, 11025), sound, rtol=0, atol=1e-5)
+
+
 def drawn(
     effects: Effects, dials: Dials, state: str = "hungry", *, infant: int = 1, session: int = 1, clip: int = 1
 ) -> np.ndarray:
