@@ -91,6 +91,7 @@ UNREAD = re.compile(r"\.(npz|tflite)$|/application\.png$|^crydecode/|/reference/
 NEEDED = [
     *PROJECT["dependencies"],
     "anywidget",
+    "cryutils_answers",
     "decorator",
     "ipywidgets",
     "jupyterquiz",
@@ -117,7 +118,11 @@ def pack(name: str, folder: Path) -> Path:
 
 
 def own_wheel(folder: Path) -> None:
-    """Write the course's wheel into `folder`, with notebooks' code and without what no notebook reads."""
+    """Write the course's wheel into `folder`, with the notebooks' code and without their outputs.
+
+    Stored answers are in a wheel of their own, for which a first sound need not wait.
+    """
+    answers: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", scratch]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -132,13 +137,15 @@ def own_wheel(folder: Path) -> None:
                     for cell in notebook["cells"]:
                         cell |= {"outputs": []} if cell["cell_type"] == "code" else {}
                     text = json.dumps(notebook).encode()
-                elif name.endswith(".parquet"):
-                    text = packed(pd.read_parquet(BytesIO(text)))
-                light.writestr(name, text)
+                if name.endswith(".parquet"):
+                    answers[name] = packed(pd.read_parquet(BytesIO(text)))
+                else:
+                    light.writestr(name, text)
+    wheel_of(folder, "cryutils_answers", answers)
 
 
-def new_wheel(folder: Path, name: str, modules: dict[str, str], needs: Iterable[str] = ()) -> Path:
-    """Write a wheel of modules, given by name with their text, into `folder`, and return its path."""
+def wheel_of(folder: Path, name: str, files: dict[str, Any], needs: Iterable[str] = ()) -> Path:
+    """Write a wheel of files, given by path with their content, into `folder`, and return its path."""
     path, info = folder / f"{name}-0-py3-none-any.whl", f"{name}-0.dist-info"
     about = [
         "Metadata-Version: 2.1",
@@ -148,12 +155,17 @@ def new_wheel(folder: Path, name: str, modules: dict[str, str], needs: Iterable[
         "",
     ]
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
-        for module, text in modules.items():
-            archive.writestr(f"{module}.py", text)
+        for file, content in files.items():
+            archive.writestr(file, content)
         archive.writestr(f"{info}/METADATA", "\n".join(about))
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
     return path
+
+
+def new_wheel(folder: Path, name: str, modules: dict[str, str], needs: Iterable[str] = ()) -> Path:
+    """Write a wheel of modules, given by name with their text, into `folder`, and return its path."""
+    return wheel_of(folder, name, {f"{module}.py": text for module, text in modules.items()}, needs)
 
 
 def stand_ins(folder: Path) -> Path:

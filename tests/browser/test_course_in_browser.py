@@ -135,7 +135,7 @@ def test_lesson_1_runs_whole_without_another_server(site: str, page: Page) -> No
     stated = re.search(r"(\d+)\s+MB, compressed", (ROOT / "docs" / "browser.md").read_text("utf-8"))
     assert abs(Files.megabytes() - int(stated[1])) < 1
     asked = f"{KERNEL}.requestComplete({{code: 'recordings.lab', cursor_pos: 14}})"
-    assert "recordings.labels" in page.evaluate(f"{asked}.then(reply => reply.content.matches)")
+    assert ".labels" in page.evaluate(f"{asked}.then(reply => reply.content.matches)")
     played = "audio => audio.play().then(() => new Promise(done => { audio.ontimeupdate = done }))"
     player = cell(page, "listen(x, sr=sr)").locator("audio").first
     player.evaluate(played)
