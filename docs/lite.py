@@ -47,7 +47,7 @@ PRELOADED = [
     "traitlets",
 ]
 # Loaded with them, from the site. jedi is empty: Pyodide's would be 5 MB, and the kernel requires one.
-OWN = ["comm", "cryutils", "ipython", "jedi"]
+OWN = ["comm", "cryutils", "ipython", "ipywidgets", "jedi"]
 WHEELS = "../../../../pypi"  # from the kernel's script
 VARIABLES = {
     "CRYUTILS_CACHE_DIR": "~/cache",  # else pooch chooses it, which is loaded later

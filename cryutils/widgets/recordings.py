@@ -4,17 +4,20 @@ The notebooks that run in the browser (docs/browser.md) call it below their para
 """
 
 import asyncio
+import csv
 import hashlib
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
-import pandas as pd
 from IPython.display import display
 
 from cryutils._io.paths import data_dir, project_dir
 from cryutils.datasets.donateacry import DATASET, RAW
 
+Files = Mapping[str, Mapping[str, str]]  # rows of data/registry.csv by "donateacry/<label>/<file>"
 BUTTON = {"width": "auto", "align_self": "flex-start"}
 
 
@@ -26,8 +29,9 @@ def offer(data: str, *parts: str) -> str:
     """
     if data != "synthetic":
         return data
-    files = pd.read_csv(project_dir() / "data" / "registry.csv", index_col="file")
-    files = files[files.index.str.match(rf"donateacry/.*(?:{'|'.join(parts)})")]
+    wanted = re.compile(rf"donateacry/.*(?:{'|'.join(parts)})")
+    with (project_dir() / "data" / "registry.csv").open(encoding="utf-8", newline="") as lines:
+        files = {row["file"]: row for row in csv.DictReader(lines) if wanted.match(row["file"])}
     if not missing(files):
         print(f"{len(files)} real recordings of {DATASET.title} are in this browser.")
         return "donateacry"
@@ -38,13 +42,13 @@ def offer(data: str, *parts: str) -> str:
 class Offer(ipywidgets.VBox):
     """What the recordings are, a button that loads those that are missing, and what became of it.
 
-    files: `sha256` and `size` in bytes of each recording, by "donateacry/<label>/<file>".
+    files: each recording's `sha256` and `size` in bytes.
     """
 
-    def __init__(self, files: pd.DataFrame) -> None:
+    def __init__(self, files: Files) -> None:
         self.files = files
         self.task: asyncio.Task[None] | None = None
-        size = f"{files['size'].sum() / 1e6:.1f} MB"
+        size = f"{sum(int(row['size']) for row in files.values()) / 1e6:.1f} MB"
         about = ipywidgets.HTML(
             f"These cries are synthetic. One click loads {len(files)} real ones ({size}) from "
             f"{DATASET.title}, recorded by parents with phones in 2015. Licence: {DATASET.licence}. "
@@ -68,7 +72,7 @@ class Offer(ipywidgets.VBox):
             names = missing(self.files)
             for number, name in enumerate(names, 1):
                 self.words.value = f"Loading {number} of {len(names)} …"
-                await _fetch(name, self.files.sha256[name])
+                await _fetch(name, self.files[name]["sha256"])
             self.words.value = "<b>They are here. Run this cell again, and then those below it.</b>"
         except asyncio.CancelledError:
             self.words.value = "Stopped. The cries stay synthetic."
@@ -77,9 +81,9 @@ class Offer(ipywidgets.VBox):
         self.button.description = "Load the real cries"
 
 
-def missing(files: pd.DataFrame) -> list[str]:
+def missing(files: Files) -> list[str]:
     """Return the names of the files that are not in the data folder, or not whole."""
-    paths = [(str(name), _path(str(name)), size) for name, size in files["size"].items()]
+    paths = [(name, _path(name), int(row["size"])) for name, row in files.items()]
     return [name for name, path, size in paths if not path.is_file() or path.stat().st_size != size]
 
 
