@@ -17,8 +17,15 @@ a page and the first reading take, and the latency of the answers.
 `--watch` starts `cryutils serve` without models. For each of some infants, one page plays noise and
 then a synthetic cry, another watches, and then the first one is cut off. It prints the time from the
 answer "crying" on the first page, and from the start of the cry, to the ring on the second; from the
-cut to the alarm; and the memory of the server for a watching page. Exits with 1 if a promise is
-broken: 2 s, 6 s (95th percentiles) and 2 MB.
+cut to the alarm; and the memory of a fresh server for each of 24 watching pages. Exits with 1 if a
+promise is broken: 2 s, 6 s (95th percentiles) and 2 MB.
+
+`--night` plays a simulated night of so many hours to a page that listens, while another watches: the
+server's clock goes faster than the real one, and the page sends the same sound as in a real night. It
+prints the server's memory after ten minutes and at the end; 20 MB more break the promise.
+
+`--listener` opens the listening page in Chromium with a fake microphone, and prints the processor
+time of a minute, and what the page sends. Promised: 8 % of a core.
 """
 
 import argparse
@@ -28,19 +35,22 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 
 LATENCY_MS, FACTOR, GROWTH_MB = 100.0, 10.0, 20.0
 RING_S, LOST_S, WATCHER_MB = 2.0, 6.0, 2.0
+LISTENER, FASTER, WATCHERS = 0.08, 24, 24  # cores, speed of a simulated night, pages
 CORES = 2  # for which the promises are made
 SR, FPS, CLIP_S = 48000, 4, 30.0
 STATES = ("discomfort", "hungry", "pain", "tired")
@@ -129,6 +139,41 @@ def make_models(folder: Path) -> None:
         export.save(model, folder / "models", name, card)
 
 
+_COMMAND = """
+import sys, time
+
+def faster(clock, k):
+    begun = clock()
+    return lambda: begun + k * (clock() - begun)
+
+k = int(sys.argv.pop(1))
+if k > 1:
+    time.time, time.monotonic = faster(time.time, k), faster(time.monotonic, k)
+    from crydecode.asking import ask
+    ask.__kwdefaults__["limit_s"] *= k  # the disk is not faster
+from cryutils.course.cli import main
+main()
+"""
+
+
+@contextmanager
+def _served(folder: str, *options: str, speed: int = 1) -> Iterator[tuple[str, int]]:
+    """Start `cryutils serve` with its files in a folder; yield its address and process number.
+
+    speed: of its clock, as a multiple of the real one.
+    """
+    store = f"sqlite:///{folder}/store.sqlite"
+    environment = os.environ | {"CRYUTILS_OUTPUTS_DIR": folder, "CRYUTILS_STORE": store}
+    command = [sys.executable, "-c", _COMMAND, str(speed), "serve", "--port", "0", *options]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        yield re.findall(r"Open (\S+)/", server.stdout.readline())[0], server.pid
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def serve_pages(n: int, seconds: float = 60.0) -> dict[str, float]:
     """Measure a server with `n` pages, print, and return the figures."""
     import psutil
@@ -142,12 +187,7 @@ def serve_pages(n: int, seconds: float = 60.0) -> dict[str, float]:
         with store.open(url) as home:
             home.users.add("ann", "four words nobody guesses")
             infant = home.add_infant("Mia").id
-        environment = os.environ | {"CRYUTILS_OUTPUTS_DIR": folder, "CRYUTILS_STORE": url}
-        command = [sys.executable, "-m", "cryutils.course.cli", "serve", "--port", "0", "--run", "run"]
-        server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        try:
-            assert server.stdout is not None
-            address = re.findall(r"Open (\S+)/", server.stdout.readline())[0]
+        with _served(folder, "--run", "run") as (address, pid):
             with requests.Session() as browser:
                 browser.get(address + "/login")
                 time.sleep(5)  # the models are opened
@@ -161,14 +201,11 @@ def serve_pages(n: int, seconds: float = 60.0) -> dict[str, float]:
                 others = (home.users.add(f"ann{k}", fields["password"]) for k in range(8, n, 8))
                 tickets = [home.logins.begin(user) for user in ("ann", *others)]
             cookies = [f"login-{port}={tickets[k // 8]}" for k in range(n)]
-            memory = psutil.Process(server.pid).memory_info
+            memory = psutil.Process(pid).memory_info
             empty = memory().rss
             listen = f"{address.replace('http', 'ws', 1)}/listen?infant={infant}"
             answers = asyncio.run(_pages(listen, address, cookies, seconds))
             full = memory().rss
-        finally:
-            server.terminate()
-            server.wait()
     late = np.concatenate([latencies for _, latencies in answers])
     figures = {
         "server_mb": empty / 2**20,
@@ -238,27 +275,15 @@ def watch_pages(n: int) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/store.sqlite"
-        environment = os.environ | {"CRYUTILS_OUTPUTS_DIR": folder, "CRYUTILS_STORE": url}
         with store.open(url) as home:
             users = [home.users.add(f"ann{k}", "four words nobody guesses") for k in range(4)]
             tickets = [home.logins.begin(user) for user in users]
             infants = [home.add_infant(f"infant {k}").id for k in range(n)]
-        command = [sys.executable, "-m", "cryutils.course.cli", "serve", "--port", "0"]
-        server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        try:
-            assert server.stdout is not None
-            address = re.findall(r"Open (\S+)/", server.stdout.readline())[0]
-            port = address.rpartition(":")[2]
-            place = address.replace("http", "ws", 1)
-            cookies = [{"Cookie": f"login-{port}={ticket}"} for ticket in tickets]
-            memory = psutil.Process(server.pid).memory_info
-            options = {"origin": address, "proxy": None}
-            times, before, after = asyncio.run(_watch(place, infants, cookies, options, lambda: memory().rss))
-        finally:
-            server.terminate()
-            server.wait()
+        with _served(folder) as (address, pid):
+            memory = psutil.Process(pid).memory_full_info
+            times, watcher = asyncio.run(_watch(_opener(address, tickets), infants, lambda: memory().uss))
     shown, heard, lost = np.percentile(times, 95, axis=0)
-    figures = {"ring_s": shown, "heard_s": heard, "lost_s": lost, "watcher_mb": (after - before) / 16e6}
+    figures = {"ring_s": shown, "heard_s": heard, "lost_s": lost, "watcher_mb": watcher / 1e6}
     print(
         f"{n} cries: ring {np.median(times[:, 0]):.2f} s after the listening page said so, 95 % within"
         f" {shown:.2f} s (promised {RING_S:.0f}); {np.median(times[:, 1]):.2f} s after the cry began, 95 %"
@@ -269,27 +294,39 @@ def watch_pages(n: int) -> dict[str, float]:
     return figures
 
 
-async def _watch(place, infants, cookies, options, memory):  # type: ignore[no-untyped-def]
-    """Return the times of each pair in s, float (n, 3), and the memory without and with 16 watching pages."""
+def _opener(address: str, tickets: list[str]):  # type: ignore[no-untyped-def]
+    """Return a function that opens the WebSocket of a path, an infant and the k-th login."""
     from websockets.asyncio.client import connect
 
-    def page(path: str, infant: int, cookie: dict[str, str]):  # type: ignore[no-untyped-def]
-        return connect(f"{place}/{path}infant={infant}", additional_headers=cookie, **options)
+    place, port = address.replace("http", "ws", 1), address.rpartition(":")[2]
 
-    times = []
-    for k in range(0, len(infants), 4):  # four pairs at once
-        pairs = zip(infants[k : k + 4], cookies, strict=False)
-        times += await asyncio.gather(*(_pair(page, infant, cookie) for infant, cookie in pairs))
-    before = memory()
-    pages = [await page("watch?", infants[0], cookies[k // 8]) for k in range(16)]
-    await asyncio.sleep(5)
-    after = memory()
+    def page(path: str, infant: int, k: int = 0):  # type: ignore[no-untyped-def]
+        cookie = {"Cookie": f"login-{port}={tickets[k]}"}
+        url = f"{place}/{path}infant={infant}"
+        return connect(url, additional_headers=cookie, origin=address, proxy=None)  # type: ignore[arg-type]
+
+    return page
+
+
+async def _watch(page, infants, memory):  # type: ignore[no-untyped-def]
+    """Return the times of each pair in s, float (n, 3), and the bytes that a watching page takes."""
+    # First, while the server has no memory that other pages have left.
+    async with page("watch?", infants[0]) as first:
+        await first.recv()
+        before = memory()
+        pages = [await page("watch?", infants[0], 1 + k // 8) for k in range(WATCHERS)]
+        await asyncio.sleep(5)
+        watcher = (memory() - before) / WATCHERS
     for each in pages:
         await each.close()
-    return np.array(times), before, after
+    times = []
+    for start in range(0, len(infants), 4):  # four pairs at once
+        pairs = enumerate(infants[start : start + 4])
+        times += await asyncio.gather(*(_pair(page, infant, k) for k, infant in pairs))
+    return np.array(times), watcher
 
 
-async def _pair(page, infant: int, cookie: dict[str, str]) -> tuple[float, float, float]:  # type: ignore[no-untyped-def]
+async def _pair(page, infant: int, k: int) -> tuple[float, float, float]:  # type: ignore[no-untyped-def]
     """Play noise and a cry on a page, and cut it off; return when another page rang, in s."""
     rate, told = 16_000, dict[str, float]()
     cry = np.concatenate([np.random.default_rng(infant).normal(0, 0.003, 4 * rate), infant_sound(rate)])
@@ -306,16 +343,15 @@ async def _pair(page, infant: int, cookie: dict[str, str]) -> tuple[float, float
     def is_lost(state) -> bool:  # type: ignore[no-untyped-def]
         return "cut" in told and state[0]["kind"] == "lost"
 
-    nursery = await page("listen?", infant, cookie)
-    parent = await page("watch?delay=0&again=60&", infant, cookie)
+    nursery = await page("listen?", infant, k)
+    parent = await page("watch?delay=0&again=60&", infant, k)
     rings = hear(parent, ring=lambda state: state[0]["rings"], lost=is_lost)
     hearing = [asyncio.create_task(each) for each in (hear(nursery, crying=cries), rings)]
     begun = time.perf_counter()
     await nursery.send(json.dumps({"type": "start", "number": -1}))
-    for k, block in enumerate(blocks):
-        await asyncio.sleep(max(0.0, begun + (k + 1) / 4 - time.perf_counter()))
-        head = json.dumps({"type": "sound", "number": k, "at": (k + 1) / 4, "sr": rate}).encode()
-        await nursery.send(len(head).to_bytes(4, "little") + head + block.tobytes())
+    for at, message in _sounds(blocks):
+        await asyncio.sleep(max(0.0, begun + at - time.perf_counter()))
+        await nursery.send(message)
     told["cut"] = time.perf_counter()
     nursery.transport.abort()  # without a word, as a killed page
     while "lost" not in told:
@@ -324,6 +360,122 @@ async def _pair(page, infant: int, cookie: dict[str, str]) -> tuple[float, float
         task.cancel()
     await parent.close()
     return told["ring"] - told["crying"], told["ring"] - begun - 4, told["lost"] - told["cut"]
+
+
+def _sounds(blocks: Iterable[np.ndarray]) -> Iterator[tuple[float, bytes]]:
+    """Yield the messages of a page with blocks of 0.25 s at 16 kHz, and when each is sent, in s."""
+    for k, block in enumerate(blocks, 1):
+        head = json.dumps({"type": "sound", "number": k, "at": k / 4, "sr": 16_000}).encode()
+        yield k / 4, len(head).to_bytes(4, "little") + head + block.tobytes()
+
+
+def night(hours: float) -> float:
+    """Play a simulated night to a server, print, and return how much its memory grew, in MB."""
+    import psutil
+
+    from crydecode import store
+
+    with tempfile.TemporaryDirectory() as folder:
+        with store.open(f"sqlite:///{folder}/store.sqlite") as home:
+            tickets = [home.logins.begin(home.users.add("ann", "four words nobody guesses"))]
+            infant = home.add_infant("Mia").id
+        with _served(folder, speed=FASTER) as (address, pid):
+            memory = psutil.Process(pid).memory_full_info
+            played = _night(_opener(address, tickets), infant, hours, lambda: memory().uss / 1e6)
+            begun = time.perf_counter()
+            sizes, readings, rings = asyncio.run(played)
+            took = time.perf_counter() - begun
+    print(
+        f"{hours:g} h simulated in {took / 60:.0f} min: {readings} readings, {rings} rings; the server's"
+        f" memory is {sizes[1]:.1f} MB after ten minutes, {sizes[-1]:.1f} MB at the end,"
+        f" {max(sizes):.1f} MB at most"
+    )
+    return sizes[-1] - sizes[1]
+
+
+async def _night(page, infant: int, hours: float, memory):  # type: ignore[no-untyped-def]
+    """Return the memory every ten minutes in MB, the number of readings, and of rings on a watching page."""
+    noise = np.random.default_rng(0).normal(0, 0.003, 114 * 16_000)
+    blocks = (32767 * np.concatenate([noise, infant_sound(16_000)])).astype("<i2").reshape(-1, 4000)
+    sizes, readings, rings = [memory()], 0, 0
+
+    async def watch(socket) -> None:  # type: ignore[no-untyped-def]
+        nonlocal rings
+        rang = False
+        async for text in socket:
+            (state,) = json.loads(text)
+            rings, rang = rings + (state["loud"] and not rang), state["loud"]
+
+    async with page("listen?", infant) as nursery, page("watch?delay=0&again=60&", infant) as parent:
+        watching, begun = asyncio.create_task(watch(parent)), time.perf_counter()
+        await nursery.recv()
+        await nursery.send(json.dumps({"type": "start", "number": 0}))
+        await nursery.recv()
+        for at, message in islice(_sounds(cycle(blocks)), round(14_400 * hours)):
+            await asyncio.sleep(max(0.0, begun + at / FASTER - time.perf_counter()))
+            await nursery.send(message)
+            readings += len(json.loads(await nursery.recv())["readings"])
+            sizes += [memory()] if at % 600 == 0 else []
+        assert not watching.done(), "the watching page was closed"
+        watching.cancel()
+    return sizes, readings, rings
+
+
+# Counts the bytes that a page sends.
+_COUNT = """
+const { send } = WebSocket.prototype;
+window.sent = 0;
+WebSocket.prototype.send = function (data) {
+  window.sent += data.size ?? data.length;
+  return send.call(this, data);
+};
+"""
+
+
+def listening_page(seconds: float = 60.0) -> float:
+    """Measure the listening page in Chromium, print, and return its share of a core."""
+    import psutil
+    from playwright.sync_api import sync_playwright
+
+    from crydecode import store
+    from cryutils.audio import wav_bytes
+
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        sound = np.concatenate([np.random.default_rng(0).normal(0, 0.003, 24 * SR), infant_sound(SR)])
+        Path(folder, "sound.wav").write_bytes(wav_bytes(sound.astype(np.float32), SR))
+        with store.open(f"sqlite:///{folder}/store.sqlite") as home:
+            link = home.logins.link(home.users.add("ann", "four words nobody guesses"), 600)
+            infant = home.add_infant("Mia").id
+        with _served(folder) as (address, _):
+            options = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+            options += [f"--use-file-for-fake-audio-capture={folder}/sound.wav"]
+            path = shutil.which("chromium") or playwright.chromium.executable_path
+            browser = playwright.chromium.launch(executable_path=path, args=options)
+            page = browser.new_page(viewport={"width": 390, "height": 844})
+            page.goto(f"{address}/login?link={link}")
+            page.get_by_role("button", name="Log in").first.click()
+            page.add_init_script(_COUNT)
+            page.goto(f"{address}/live?infant={infant}")
+            page.get_by_role("button", name="Start listening").click()
+            page.wait_for_timeout(10_000)  # the page is drawn, and its script compiled
+            own = psutil.Process().children(recursive=True)
+            everything = [each for each in own if "chrom" in each.name()]
+            renderers = [each for each in everything if "--type=renderer" in each.cmdline()]
+
+            def used() -> list[float]:
+                """Return the processor time of the renderers and of all, in s, and the bytes sent."""
+                spent = (sum(sum(each.cpu_times()[:2]) for each in some) for some in (renderers, everything))
+                return [*spent, page.evaluate("window.sent")]
+
+            before = used()
+            page.wait_for_timeout(1000 * seconds)
+            share, whole, sent = (np.array(used()) - before) / seconds
+            browser.close()
+    print(
+        f"listening page: {100 * share:.1f} % of a core (promised {100 * LISTENER:.0f} at most), the whole"
+        f" browser {100 * whole:.1f} %, without a screen; it sends {sent / 1000:.0f} kB/s"
+    )
+    return float(share)
 
 
 def infant_sound(rate: int) -> np.ndarray:
@@ -345,6 +497,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the live analysis.")
     parser.add_argument("--pages", type=int, metavar="N", help="of a server, at once")
     parser.add_argument("--watch", type=int, metavar="N", help="pairs of a listening and a watching page")
+    parser.add_argument("--night", type=float, metavar="HOURS", help="of a simulated night")
+    parser.add_argument("--listener", action="store_true", help="the listening page in Chromium")
     parser.add_argument("--models", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -360,6 +514,10 @@ if __name__ == "__main__":
         measured = watch_pages(options.watch)
         too_late = measured["ring_s"] > RING_S or measured["lost_s"] > LOST_S
         sys.exit(too_late or measured["watcher_mb"] > WATCHER_MB)
+    if options.night:
+        sys.exit(night(options.night) > GROWTH_MB)
+    if options.listener:
+        sys.exit(listening_page() > LISTENER)
     if options.pages:
         serve_pages(options.pages)
         sys.exit()
