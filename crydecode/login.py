@@ -5,7 +5,6 @@ once. `LoginRequired` stands in front of every route, so that none can be forgot
 """
 
 import asyncio
-import hashlib
 import math
 import re
 from functools import partial
@@ -18,12 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from crydecode.asking import ask
+from crydecode.store.accounts import KNOWN_S
 
 # What needs neither a login nor the store.
 FILES = "diary.css live.css live.js night.css night.js night.svg night.webmanifest page.js site.css worker.js"
 STATIC = tuple(f"/static/{name}" for name in FILES.split())
 PUBLIC = ("/login", *STATIC)
-COOKIE_S = 365 * 86400  # of a cookie; a login's end is in the store
 HASHES, HASHED_S = asyncio.Semaphore(2), 600.0  # a hash takes 64 MiB, and many may be asked for at once
 
 
@@ -35,7 +34,7 @@ class LoginRequired:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = HTTPConnection(scope)
-        scope["ticket"] = connection.cookies.get(_cookie(connection, "login"), "")
+        scope["ticket"] = connection.cookies.get(_cookie(connection), "")
         scope["user"] = None
         if scope["ticket"] and scope["path"] not in PUBLIC:
             user = connection.app.state.store.logins.user
@@ -65,12 +64,12 @@ async def log_in(request: Request) -> Response:
     if link := fields.get("link", ""):
         return await _follow(request, link)
     name, password = fields.get("name", ""), fields.get("password", "")
-    mark = request.cookies.get(_cookie(request, _device(name)), "")
     refuse = partial(state.page, request, "login.html", name=name, next=target)
+    ticket = request.scope["ticket"]
     # Asked before, so that a store that does not answer does not block the hashing.
-    await ask(state.store.logins.user, request.scope["ticket"])
+    await ask(state.store.logins.user, ticket)
     address = request.client.host if request.client else ""
-    check = partial(state.store.users.check, name, password, address, mark)
+    check = partial(state.store.users.check, name, password, address, ticket)
     is_right, wait_s = await ask(check, turns=HASHES, limit_s=HASHED_S)
     if wait_s > 0:
         wait = f"Wait {math.ceil(wait_s / 60)} min, then try again."
@@ -93,18 +92,11 @@ async def _follow(request: Request, link: str) -> Response:
     return state.page(request, "login.html", status=403, error=why, next="/")
 
 
-def _device(name: str) -> str:
-    """Return the name of the cookie by which a browser shows that this user has logged in there."""
-    return f"device-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-
-
 async def log_out(request: Request) -> Response:
     """End the login and its pages."""
     await form(request)
     await _leave(request)
-    response = RedirectResponse("/login", 303)
-    response.delete_cookie(_cookie(request, "login"))
-    return response
+    return RedirectResponse("/login", 303)
 
 
 async def form(request: Request) -> dict[str, str]:
@@ -121,14 +113,13 @@ def is_own(connection: HTTPConnection) -> bool:
 
 
 async def _enter(request: Request, name: str, target: str) -> Response:
-    """Log a user in, remember the device and redirect to `target`. The browser's earlier login ends."""
+    """Log a user in, and redirect to `target`. The browser's earlier login ends."""
     await _leave(request)
     store, response = request.app.state.store, RedirectResponse(target, 303)
-    cookies = {"login": await ask(store.logins.begin, name), _device(name): await ask(store.users.mark, name)}
-    is_https = request.url.scheme == "https"
-    for cookie, value in cookies.items():  # for this server's pages alone
-        at = _cookie(request, cookie)
-        response.set_cookie(at, value, COOKIE_S, httponly=True, samesite="lax", secure=is_https)
+    ticket, is_https = await ask(store.logins.begin, name), request.url.scheme == "https"
+    # It stays after the login's end, so that the device is known. This server's pages alone get it.
+    cookie = _cookie(request)
+    response.set_cookie(cookie, ticket, int(KNOWN_S), httponly=True, samesite="lax", secure=is_https)
     return response
 
 
@@ -139,9 +130,9 @@ async def _leave(request: Request) -> None:
         await request.app.state.sockets.end(request.scope["ticket"])
 
 
-def _cookie(connection: HTTPConnection, name: str) -> str:
-    """Return a cookie's name; another server on this machine has other ones."""
-    return f"{name}-{(connection.scope.get('server') or ('', 0))[1]}"
+def _cookie(connection: HTTPConnection) -> str:
+    """Return the cookie's name; another server on this machine has another one."""
+    return f"login-{(connection.scope.get('server') or ('', 0))[1]}"
 
 
 def own_path(target: str) -> str:

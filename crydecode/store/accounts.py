@@ -5,7 +5,6 @@ nobody can log in with its contents.
 """
 
 import hashlib
-import hmac
 import ipaddress
 import secrets
 import unicodedata
@@ -27,6 +26,7 @@ from cryutils.errors import InputError, near_miss, printable
 
 HASHER = PasswordHasher()  # argon2id
 LIFETIME_S = 7 * 86400.0  # of a login without use
+KNOWN_S = 365 * 86400.0  # for which a device is known after its last login
 LINK_S = 600  # of a link that logs another device in
 _LINK = "link:"  # in the store before the hash of a link, so that none is taken for a ticket
 _RENEW_S = 3600.0  # from one extension of a login in use to the next
@@ -46,7 +46,7 @@ _COMMON = Path(__file__).with_name("common_passwords.txt").read_text("utf-8").sp
 
 
 class Attempt(NamedTuple):
-    """A failed attempt. place: "device" and its mark, or "address" and a network. time: monotonic, in s."""
+    """A failed attempt. place: "device" and its ticket's hash, or "address" and a network. time: in s."""
 
     user: str
     place: tuple[str, str]
@@ -117,17 +117,18 @@ class Users:
             for column in (LOGINS.c.user, USERS.c.name):
                 connection.execute(sa.delete(column.table).where(column == user))
 
-    def check(self, name: str, password: str, address: str, mark: str = "") -> tuple[bool, float]:
+    def check(self, name: str, password: str, address: str, ticket: str = "") -> tuple[bool, float]:
         """Return whether `password` is the user's, and for how long the client must not try again, in s.
 
-        address: of the client, not of a proxy. mark: from `mark`, if the client has one. An attempt
-        is counted before it is checked, so parallel ones can't exceed the limit. A wrong password and
-        an unknown user give the same answer and take the same work.
+        address: of the client, not of a proxy. ticket: of the device's last login, if it has one. An
+        attempt is counted before it is checked, so parallel ones can't exceed the limit. A wrong
+        password and an unknown user give the same answer and take the same work.
         """
-        hashed = self._hash(user := folded(name))
-        number = mark.partition(".")[0]
-        is_known = hmac.compare_digest(_mark(hashed, number).encode(), mark.encode())
-        place = ("device", number) if is_known else ("address", network(address))
+        user, device = folded(name), _digest(ticket)
+        with self._database.begin() as connection:
+            hashed = connection.scalar(sa.select(USERS.c.hash).where(USERS.c.name == user))
+            owner = connection.scalar(sa.select(LOGINS.c.user).where(LOGINS.c.token == device))
+        place = ("device", device) if owner == user else ("address", network(address))
         attempt = Attempt(user, place, monotonic())
         if wait_s := self._throttle.wait_s(attempt):
             return False, wait_s
@@ -139,14 +140,6 @@ class Users:
         if hashed is not None:
             self._throttle.succeed(attempt)
         return hashed is not None, 0.0
-
-    def mark(self, name: str) -> str:
-        """Return the mark of a device on which a user has logged in; a new password ends it."""
-        return _mark(self._hash(folded(name)), secrets.token_urlsafe(16))
-
-    def _hash(self, user: str) -> str | None:
-        with self._database.begin() as connection:
-            return connection.scalar(sa.select(USERS.c.hash).where(USERS.c.name == user))
 
 
 class Logins:
@@ -197,16 +190,17 @@ class Logins:
         return str(login.user)
 
     def end(self, ticket: str) -> None:
-        """Invalidate a ticket."""
+        """Invalidate a ticket, by which `Users.check` still knows the device."""
+        ended = sa.update(LOGINS).where(LOGINS.c.token == _digest(ticket)).values(expires=time() - 1)
         with self._database.begin(writes=True) as connection:
-            connection.execute(sa.delete(LOGINS).where(LOGINS.c.token == _digest(ticket)))
+            connection.execute(ended)
 
     def _insert(self, token: str, user: str, lifetime_s: float, *also: sa.ColumnElement[bool]) -> None:
-        """Store what is hashed, and delete what has expired, and what `also` says."""
+        """Store what is hashed, and delete what has expired long ago, and what `also` says."""
         now = time()
         row = {"token": token, "user": folded(user), "expires": now + lifetime_s}
         with self._database.begin(writes=True) as connection:
-            connection.execute(sa.delete(LOGINS).where(sa.or_(LOGINS.c.expires < now, *also)))
+            connection.execute(sa.delete(LOGINS).where(sa.or_(LOGINS.c.expires < now - KNOWN_S, *also)))
             connection.execute(sa.insert(LOGINS), [row])
 
 
@@ -251,11 +245,6 @@ def network(address: str) -> str:
         return str(ipaddress.ip_network(f"{address}/{64 if ':' in address else 32}", strict=False))
     except ValueError:  # a name or a socket's path
         return printable(address)[:_NAME_LENGTH]
-
-
-def _mark(hashed: str | None, number: str) -> str:
-    key = hashed or secrets.token_hex()  # nobody has no device
-    return f"{number}.{hmac.digest(key.encode(), number.encode(), 'sha256').hex()}"
 
 
 def _digest(ticket: str) -> str:

@@ -263,12 +263,3 @@ def test_a_login_is_a_cookie_that_another_login_replaces(stranger: TestClient, s
     assert old.get("/babies").url.path == "/babies"
     assert submit(browser, "/babies", "/logout")[2] == "/login"
     assert old.get("/babies").url.path == "/login"
-
-
-def test_a_shared_device_stays_known_for_each_of_its_users(stranger: TestClient, store: Store) -> None:
-    store.users.add("ben", "ben's own password")
-    for name, password in ((RIGHT["name"], RIGHT["password"]), ("ben", "ben's own password")):
-        stranger.cookies.pop("login-80", None)
-        assert submit(stranger, "/login", "/login", name=name, password=password)[0] == 303
-    marks = [value for name, value in stranger.cookies.items() if name.startswith("device-")]
-    assert len(set(marks)) == 2

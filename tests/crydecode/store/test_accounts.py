@@ -14,9 +14,9 @@ HOME = "192.0.2.1"
 RIGHT = "demo's password"
 
 
-def waits(store: Store, *passwords: str, address: str = HOME, mark: str = "") -> list[float]:
+def waits(store: Store, *passwords: str, address: str = HOME, ticket: str = "") -> list[float]:
     """Try these passwords of demo; return the waits."""
-    return [store.users.check("demo", password, address, mark)[1] for password in passwords]
+    return [store.users.check("demo", password, address, ticket)[1] for password in passwords]
 
 
 @pytest.mark.parametrize("password", ["12345678", "Password1", "granny-of-mia", "short"])
@@ -58,22 +58,24 @@ def test_the_sixth_wrong_attempt_waits_and_each_next_one_twice_as_long(store: St
 
 
 def test_nobody_else_s_guesses_lock_out_a_device_that_has_logged_in(store: Store, url: str) -> None:
-    mark = store.users.mark("demo")
+    ticket = store.logins.begin("demo")
+    store.logins.end(ticket)
+    assert store.logins.user(ticket) is None
     with stores.open(url) as restarted:
         waits(restarted, *["wrong"] * 9)
         for i in range(201):
             waits(restarted, "wrong", address=f"198.51.100.{i}")
         for address in (HOME, "203.0.113.9"):
             assert waits(restarted, RIGHT, address=address)[0] > 0
-            assert restarted.users.check("Demo", RIGHT, address, mark) == (True, 0)
+            assert restarted.users.check("Demo", RIGHT, address, ticket) == (True, 0)
         restarted.users.add("demo", RIGHT)
-        for forged in (mark, store.users.mark("granny"), f"{mark}0", f"0{mark}", ".", "é.é"):
-            assert waits(restarted, RIGHT, mark=forged)[0] > 0
+        for forged in (ticket, store.logins.begin("granny"), f"{ticket}0", "", "é.é"):
+            assert waits(restarted, RIGHT, ticket=forged)[0] > 0
 
 
 def test_a_stolen_device_guesses_no_faster(store: Store) -> None:
-    mark = store.users.mark("demo")
-    tries = [waits(store, "wrong", address=f"192.0.2.{i}", mark=mark)[0] for i in range(6)]
+    ticket = store.logins.begin("demo")
+    tries = [waits(store, "wrong", address=f"192.0.2.{i}", ticket=ticket)[0] for i in range(6)]
     assert tries == [0] * 5 + [15]
     assert store.users.check("demo", RIGHT, HOME)[0], "elsewhere"
 
