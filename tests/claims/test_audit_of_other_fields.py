@@ -123,6 +123,8 @@ def test_a_clean_table_is_reported_on_one_screen_and_as_a_page(command: Command,
     assert len(out.splitlines()) <= 30 and max(map(len, out.splitlines())) <= 100
     html = page.read_text("utf-8")
     assert html.count("<svg") == 3 and "src=" not in html and "To copy" in html
+    table = audits.read(PATIENTS)
+    assert html == audits.page(audits.audit(table, permutations=19), table, title=PATIENTS.name)
     found = json.loads(success(command("audit", str(PATIENTS), "--permutations", "19", "--json")))
     (row,) = [row for row in found["scores"] if row["metric"] == "balanced accuracy"]
     rows = pd.read_csv(PATIENTS, comment="#")
@@ -203,6 +205,11 @@ def test_a_chosen_column_is_read_and_each_row_may_be_a_unit(tmp_path: Path) -> N
         .rename(columns={"patient": "ward", "y_pred": "network", "diagnosis": "GroundTruth"})
         .drop(columns="Image")
     )
-    result = audited(table, tmp_path, columns={"group": "ward", "prediction": "network"})
+    columns = {"group": "ward", "prediction": "network"}
+    result = audited(table, tmp_path, columns=columns)
+    with pytest.raises(InputError, match=r"audit\.read"):
+        audits.audit(table)
+    same = audits.audit(audits.read(table, columns=columns), permutations=19)
+    assert repr(same) == str(result) == "\n".join(audits.lines(result))
     assert result.words["infant"] == "ward" and result.n_clips == 20
     assert not result.leaks.shared.notna().any()

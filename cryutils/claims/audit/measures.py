@@ -28,8 +28,11 @@ WORDS = {"clip": "clip", "infant": "infant", "device": "device"}
 def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
     """Return what a table of predictions shows, columns and `attrs` as in `read`.
 
-    permutations: of the labels, for the p-values. Raises InputError for one class or one group.
+    permutations: of the labels, for the p-values. Raises InputError for one class or one group, and
+    for a table that was not read.
     """
+    if not {"clip", "infant", "truth", "predicted", "fold"} <= {*table}:
+        raise InputError("give a table of audit.read, which takes a file or a DataFrame, or of audit.table.")
     words: Mapping[str, str] = WORDS | table.attrs.get("words", {})
     clips = table.drop_duplicates("clip")
     if clips.truth.nunique() < 2 or clips.infant.nunique() < 2:

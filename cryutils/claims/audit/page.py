@@ -86,7 +86,7 @@ def _svg(figure: "Figure", label: str) -> str:
     from matplotlib import rc_context
 
     file = StringIO()
-    with rc_context({"svg.fonttype": "none"}):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):  # the same bytes every time
         figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     svg = file.getvalue()
     return svg[svg.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

@@ -20,13 +20,13 @@ _PARTS = ("train", "training", "validation", "valid", "val", "dev", "test", "tes
 
 
 def read(
-    path: Path,
+    source: Path | str | pd.DataFrame,
     train_groups: Path | None = None,
     *,
     distinct_groups: bool = False,
     columns: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Return the predictions in a CSV or Parquet file, with doubts about them in `attrs["notes"]`.
+    """Return the predictions in a CSV or Parquet file or a DataFrame, with doubts in `attrs["notes"]`.
 
     There is one row for each unit, such as a clip or an image (and repeat, model and split, if there
     are several). The result has our names of the columns in `names.ROLES`: clip for the unit and
@@ -43,7 +43,8 @@ def read(
     Raises InputError, with row (as in a spreadsheet) and column, for what can't be read or is missing,
     rows that contradict each other, and names of groups that differ only in these ways.
     """
-    raw = _cells(path, ())
+    path = Path("table" if isinstance(source, pd.DataFrame) else source)  # names it in errors
+    raw = _cells(source if isinstance(source, pd.DataFrame) else path, ())
     if raw.empty:
         raise InputError(f"{path}: no rows below the names of the columns; add one for each answer.")
     headings = [str(name) for name in raw]
@@ -161,14 +162,23 @@ def _understood(found: Mapping[str, str], chances: Sequence[str], unused: Sequen
     return f"Columns: {', '.join(rows)}{others}."
 
 
-def _cells(path: Path, required: Sequence[str]) -> pd.DataFrame:
-    """Return a table's columns as text in one Unicode form, with `p_<class>` by `name_key`."""
+def _cells(source: Path | pd.DataFrame, required: Sequence[str]) -> pd.DataFrame:
+    """Return a table's columns as text in one Unicode form, with `p_<class>` by `name_key`.
+
+    The index is the row in a spreadsheet, of a DataFrame as well.
+    """
 
     def rename(name: str) -> str:
         chance = re.fullmatch(r"(?:p|prob|proba|probability)_(.+)", name)
         return f"p_{name_key(chance[1])}" if chance else name
 
-    return cells(path, required, rename).map(lambda text: unicodedata.normalize("NFC", text))
+    if isinstance(source, pd.DataFrame):
+        table = source.astype(object).where(source.notna(), "").map(lambda cell: str(cell).strip())
+        table.columns = pd.Index([rename(str(name).casefold()) for name in source])
+        table.index = pd.RangeIndex(2, len(table) + 2)
+    else:
+        table = cells(source, required, rename)
+    return table.map(lambda text: unicodedata.normalize("NFC", text))
 
 
 def _with_answers(path: Path, table: pd.DataFrame, found: Mapping[str, str]) -> pd.DataFrame:

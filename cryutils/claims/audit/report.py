@@ -15,9 +15,9 @@ _WIDTH = 98
 _MAIN = "balanced accuracy"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit:
-    """What an audit found; most parts are tables. `print` shows the report.
+    """What an audit found; most parts are tables. It is shown as the report.
 
     classes: units and groups of each class (columns clips and infants). scores: value, low and high
     by model, split and metric, over groups and over rows (`row_low`, `row_high`), next to what
@@ -40,7 +40,7 @@ class Audit:
     n_clips: int
     n_infants: int
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "\n".join(lines(self))
 
 
