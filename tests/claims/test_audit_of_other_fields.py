@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from refusals import Command, refusal, success
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedGroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -62,8 +63,11 @@ def test_folds_are_taken_from_a_splitter_or_a_list_and_repeats_are_seen() -> Non
 
 def test_what_a_model_cannot_be_tested_with_is_named() -> None:
     model = KNeighborsClassifier(1)
-    with pytest.raises(InputError, match="cv='5'"):
-        audits.table(model, voices(), HEALTH, SPEAKER, cv="5")
+    for cv, named in (("5", "cv='5'"), ([], "no folds")):
+        with pytest.raises(InputError, match=named):
+            audits.table(model, voices(), HEALTH, SPEAKER, cv=cv)
+    with pytest.raises(InputError, match="Ridge"):
+        audits.table(Ridge(), voices(), SPEAKER < 23, SPEAKER)
     with pytest.raises(InputError, match="regression"):
         audits.table(model, voices(), np.arange(195) / 10, SPEAKER)
     labels = np.where(SPEAKER < 16, "Parkinson", "healthy")

@@ -38,8 +38,8 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFra
     Raises
     ------
     InputError
-        If lengths differ, a label or group is missing, `y` is a number to estimate, or a fold trains on
-        a row that it tests, or on one class.
+        If lengths differ, a label or group is missing, `y` is a number to estimate, the model is no
+        classifier, there are no folds, or a fold trains on a row that it tests, or on one class.
 
     Examples
     --------
@@ -99,6 +99,8 @@ def _sides(splitter: Any, rows: Any, y: Any, groups: Any) -> list[list[npt.NDArr
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The groups parameter is ignored")  # a note says so
         folds = [*splitter.split(rows, y, groups)] if hasattr(splitter, "split") else [*splitter]
+    if not folds:
+        raise InputError("cv: there are no folds; give at least one pair of (train, test).")
     return [[np.arange(rows.shape[0])[side] for side in fold] for fold in folds]
 
 
@@ -115,6 +117,9 @@ def _fold(model: Any, rows: Any, y: Any, truth: Any, whose: Any, train: Any, tes
     fitted = clone(model).fit(take[train], np.asarray(y)[train])
     answers = {"clip": test.astype(str), "infant": whose[test], "truth": truth[test]}
     answers |= {"predicted": np.asarray(fitted.predict(take[test])).astype(str)}
+    if other := {*answers["predicted"]} - {*truth}:
+        what = f"{type(model).__name__} answers {min(other)!r}, which is no label"
+        raise InputError(f"{what}; give a classifier that is trained on these labels.")
     answers |= {"trained": np.isin(whose[test], whose[train])}
     if hasattr(fitted, "predict_proba"):
         chances = fitted.predict_proba(take[test])
