@@ -21,8 +21,8 @@ cut to the alarm; and the memory of a fresh server for each of 24 watching pages
 promise is broken: 2 s, 6 s (95th percentiles) and 2 MB.
 
 `--night` plays a simulated night of so many hours to a page that listens, while another watches: the
-server's clock goes faster than the real one, and the page sends the same sound as in a real night. It
-prints the server's memory after ten minutes and at the end; 20 MB more break the promise.
+page sends the same sound as in a real night, as fast as it is answered, and sets the server's clock.
+It prints the server's memory after ten minutes and at the end; 20 MB more break the promise.
 
 `--listener` opens the listening page in Chromium with a fake microphone, and prints the processor
 time of a minute, and what the page sends. Promised: 8 % of a core.
@@ -32,6 +32,7 @@ import argparse
 import asyncio
 import io
 import json
+import mmap
 import os
 import re
 import resource
@@ -50,7 +51,7 @@ import numpy as np
 
 LATENCY_MS, FACTOR, GROWTH_MB = 100.0, 10.0, 20.0
 RING_S, LOST_S, WATCHER_MB = 2.0, 6.0, 2.0
-LISTENER, FASTER, WATCHERS = 0.08, 24, 24  # cores, speed of a simulated night, pages
+LISTENER, WATCHERS = 0.08, 24  # cores, pages
 CORES = 2  # for which the promises are made
 SR, FPS, CLIP_S = 48000, 4, 30.0
 STATES = ("discomfort", "hungry", "pain", "tired")
@@ -140,31 +141,29 @@ def make_models(folder: Path) -> None:
 
 
 _COMMAND = """
-import sys, time
+import mmap, sys, time
 
-def faster(clock, k):
-    begun = clock()
-    return lambda: begun + k * (clock() - begun)
+def ahead(clock):
+    return lambda: clock() + skew[0]
 
-k = int(sys.argv.pop(1))
-if k > 1:
-    time.time, time.monotonic = faster(time.time, k), faster(time.monotonic, k)
-    from crydecode.asking import ask
-    ask.__kwdefaults__["limit_s"] *= k  # the disk is not faster
+if path := sys.argv.pop(1):  # in it is by how many seconds the clocks are ahead
+    with open(path, "r+b") as file:
+        skew = memoryview(mmap.mmap(file.fileno(), 8)).cast("d")
+    time.time, time.monotonic = ahead(time.time), ahead(time.monotonic)
 from cryutils.course.cli import main
 main()
 """
 
 
 @contextmanager
-def _served(folder: str, *options: str, speed: int = 1) -> Iterator[tuple[str, int]]:
+def _served(folder: str, *options: str, skew: str = "") -> Iterator[tuple[str, int]]:
     """Start `cryutils serve` with its files in a folder; yield its address and process number.
 
-    speed: of its clock, as a multiple of the real one.
+    skew: a file of 8 bytes, a float, by which the server's clocks are ahead, in s.
     """
     store = f"sqlite:///{folder}/store.sqlite"
     environment = os.environ | {"CRYUTILS_OUTPUTS_DIR": folder, "CRYUTILS_STORE": store}
-    command = [sys.executable, "-c", _COMMAND, str(speed), "serve", "--port", "0", *options]
+    command = [sys.executable, "-c", _COMMAND, skew, "serve", "--port", "0", *options]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
@@ -379,10 +378,15 @@ def night(hours: float) -> float:
         with store.open(f"sqlite:///{folder}/store.sqlite") as home:
             tickets = [home.logins.begin(home.users.add("ann", "four words nobody guesses"))]
             infant = home.add_infant("Mia").id
-        with _served(folder, speed=FASTER) as (address, pid):
+        skew = Path(folder, "skew")
+        skew.write_bytes(bytes(8))
+        with skew.open("r+b") as file:
+            ahead = memoryview(mmap.mmap(file.fileno(), 8)).cast("d")
+        with _served(folder, skew=str(skew)) as (address, pid):
             memory = psutil.Process(pid).memory_full_info
-            played = _night(_opener(address, tickets), infant, hours, lambda: memory().uss / 1e6)
+            page = _opener(address, tickets)
             begun = time.perf_counter()
+            played = _night(page, infant, round(14_400 * hours), lambda: memory().uss / 1e6, ahead)
             sizes, readings, rings = asyncio.run(played)
             took = time.perf_counter() - begun
     print(
@@ -393,8 +397,8 @@ def night(hours: float) -> float:
     return sizes[-1] - sizes[1]
 
 
-async def _night(page, infant: int, hours: float, memory):  # type: ignore[no-untyped-def]
-    """Return the memory every ten minutes in MB, the number of readings, and of rings on a watching page."""
+async def _night(page, infant: int, n: int, memory, ahead):  # type: ignore[no-untyped-def]
+    """Send `n` blocks; return the memory every ten minutes in MB, and the numbers of readings and rings."""
     noise = np.random.default_rng(0).normal(0, 0.003, 114 * 16_000)
     blocks = (32767 * np.concatenate([noise, infant_sound(16_000)])).astype("<i2").reshape(-1, 4000)
     sizes, readings, rings = [memory()], 0, 0
@@ -411,11 +415,13 @@ async def _night(page, infant: int, hours: float, memory):  # type: ignore[no-un
         await nursery.recv()
         await nursery.send(json.dumps({"type": "start", "number": 0}))
         await nursery.recv()
-        for at, message in islice(_sounds(cycle(blocks)), round(14_400 * hours)):
-            await asyncio.sleep(max(0.0, begun + at / FASTER - time.perf_counter()))
+        for at, message in islice(_sounds(cycle(blocks)), n):
+            ahead[0] = max(ahead[0], at - (time.perf_counter() - begun))  # no clock goes back
             await nursery.send(message)
             readings += len(json.loads(await nursery.recv())["readings"])
-            sizes += [memory()] if at % 600 == 0 else []
+            if at % 600 == 0:
+                sizes.append(memory())
+                print(f"{at / 3600:.1f} h: {sizes[-1]:.1f} MB", flush=True)
         assert not watching.done(), "the watching page was closed"
         watching.cancel()
     return sizes, readings, rings
