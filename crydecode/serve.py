@@ -29,6 +29,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
+from uvicorn.protocols.utils import ClientDisconnected
 
 from crydecode import pages
 from crydecode import store as stores
@@ -57,7 +58,7 @@ HEADERS = {
 }
 STRICT = {"Strict-Transport-Security": "max-age=2592000"}  # 30 days, as long as a mistake may last
 # What is raised where a client is gone.
-_GONE = (ClientDisconnect, ConnectionError, LocalProtocolError, WebSocketDisconnect)
+_GONE = (ClientDisconnect, ClientDisconnected, ConnectionError, LocalProtocolError, WebSocketDisconnect)
 _logger = logging.getLogger("crydecode")
 
 
