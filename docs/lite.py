@@ -200,9 +200,9 @@ def as_text(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
     """Return a notebook of the list as the browser shows it.
 
-    A browser has no real recordings: the sounds are synthetic, and the text about DonateACry is left
-    out, as in each run with other recordings. It has no Keras: cells tagged `keras` become text.
-    JupyterLite opens only its own files: other links lead to the site, or to the repository.
+    A browser has no real recordings before a click: the sounds are synthetic, and the text about
+    DonateACry is left out, as in each run with other recordings. It has no Keras: cells tagged `keras`
+    become text. JupyterLite opens only its own files: other links lead to the site, or to the repository.
     """
     notebook = nbformat.read(ROOT / "notebooks" / f"{row['name']}.ipynb", as_version=4)
     listed = [f"{other['name']}.ipynb" for other in course.contents() if other.get("browser")]

@@ -1,4 +1,4 @@
-"""The documentation site is built without a warning and needs no network."""
+"""The site is built without a warning, needs no network, and its links open pages."""
 
 import re
 import subprocess
@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("myst_nb", reason="the extra docs is not installed")
+pytest.importorskip("myst_nb", reason="the dependency group docs is not installed")
+import lite
 from bs4 import BeautifulSoup
+from frontends import serving
+from playwright.sync_api import Browser, Page
 from sizes import large
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
+LINKS = "all => all.map(a => a.getAttribute('href')).filter(to => /^[^:#]+[.]html/.test(to))"
 
 
 def page(path: Path) -> BeautifulSoup:
@@ -19,7 +23,9 @@ def page(path: Path) -> BeautifulSoup:
 
 
 @large
-def test_the_site_is_built_without_a_warning_and_needs_no_other_server(tmp_path: Path) -> None:
+def test_the_site_is_built_without_a_warning_and_needs_no_other_server(
+    chromium: Browser, tmp_path: Path
+) -> None:
     command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", "-c", "docs"]
     command += ["-d", str(tmp_path / "doctrees"), ".", str(tmp_path / "html")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -49,6 +55,28 @@ def test_the_site_is_built_without_a_warning_and_needs_no_other_server(tmp_path:
     assert not any("Check" in title for title in titles), "a check shows the answer"
     assert any("Setup" in title for title in titles)
     assert "Which pairs change their order?" in str(built), "feedback of a quiz"
+
+    lite.build(site, "./none.mjs")  # no kernel
+    with serving(site) as url, chromium.new_page() as opened:
+        click_links(opened, url)
+
+
+def click_links(page: Page, url: str) -> None:
+    """Click each link to the site on its own pages, and one from a notebook in the browser to another."""
+    for start in ("index.html", "check.html", "translator.html"):
+        page.goto(url + start)
+        links = {*page.locator("a:visible").evaluate_all(LINKS)}
+        assert len(links) > 5
+        for link in sorted(links):
+            page.goto(url + start)
+            with page.expect_navigation(wait_until="domcontentloaded") as opened:
+                page.locator(f"a[href='{link}']:visible").first.click()
+            assert opened.value.status == 200, link
+            assert page.evaluate("!location.hash || document.querySelector(location.hash) !== null"), link
+    page.goto(f"{url}lite/notebooks/index.html?path=lesson_3_what_a_cry_is.ipynb")
+    with page.expect_popup() as popup:
+        page.locator(".jp-RenderedMarkdown").get_by_role("link", name="Lesson 2").first.click()
+    popup.value.wait_for_url("**/lite/notebooks/index.html?path=lesson_2_cry_or_not.ipynb")
 
 
 def urls(css: str) -> list[str]:
