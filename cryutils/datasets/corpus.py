@@ -5,6 +5,7 @@ clips of an infant together. Anything left out or contradictory is listed as a p
 `datasets.load` returns a corpus. Used in notebook lesson_4_who_is_in_the_data.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
@@ -217,32 +218,35 @@ def number_sessions(clips: Sequence[Clip]) -> list[Clip]:
 
     An infant's clips without a time form one more session.
     """
-    import pandas as pd
-
-    table = pd.DataFrame(clips).astype({"start_s": float}).sort_values("start_s")  # unknown times last
-    starts = table.groupby("infant").start_s
-    is_new = (starts.diff() > SESSION_GAP_S) | (table.start_s.isna() & starts.shift().notna())
-    names = table.infant + "/" + (1 + is_new.groupby(table.infant).cumsum()).astype(str)
+    # Without pandas, as `contradictions`: the browser loads it after the first sounds.
+    names: dict[int, str] = {}
+    last: dict[str, tuple[int, float]] = {}  # of each infant: session and time of the clip before
+    times = [math.inf if clip.start_s is None else clip.start_s for clip in clips]
+    for k in sorted(range(len(clips)), key=times.__getitem__):
+        number, before = last.get(clips[k].infant, (1, times[k]))
+        number += times[k] > before + SESSION_GAP_S
+        last[clips[k].infant] = number, times[k]
+        names[k] = f"{clips[k].infant}/{number}"
     return [replace(clip, session=names[k]) for k, clip in enumerate(clips)]
 
 
 def contradictions(clips: Sequence[Clip]) -> list[Problem]:
     """Return contradictions between label and file name, and within an infant or a session."""
-    import pandas as pd
-
     problems = [
         Problem("contradiction", clip.id, f"folder says {clip.label}, its name says {clip.reason}")
         for clip in clips
         if clip.reason is not None and name_key(clip.reason) != name_key(clip.label)
     ]
-    table = pd.DataFrame(clips)
+    timed = [clip for clip in clips if clip.start_s is not None]
     for part, group, field, what in (
-        (table, "infant", "sex", "one app instance, both sexes"),
-        (table, "infant", "age", "one app instance, several ages"),
-        (table[table.start_s.notna()], "session", "label", "clips minutes apart, different labels"),
+        (clips, "infant", "sex", "one app instance, both sexes"),
+        (clips, "infant", "age", "one app instance, several ages"),
+        (timed, "session", "label", "clips minutes apart, different labels"),
     ):
-        for key, values in part.groupby(group, sort=False)[field]:
-            if (names := values.dropna()).nunique() > 1:
-                different = ", ".join(sorted(set(names)))
-                problems.append(Problem("contradiction", str(key), f"{what}: {different}"))
+        values: dict[str, set[Any]] = {}
+        for clip in part:
+            values.setdefault(getattr(clip, group), set()).add(getattr(clip, field))
+        for key, names in values.items():
+            if len(different := sorted(names - {None})) > 1:
+                problems.append(Problem("contradiction", key, f"{what}: {', '.join(different)}"))
     return problems
