@@ -58,11 +58,7 @@ VARIABLES = {
 # Parts of the names of the real recordings that a reader can load.
 CLEAR = ["1436936185", "1434296505682", "1437188766"]
 REAL = {"lesson_1_start_here": CLEAR, "lesson_3_what_a_cry_is": CLEAR}
-OFFER = """from cryutils.widgets.recordings import offer
-
-data = offer({})  # loads nothing before a click
-if data == "donateacry":  # to compare recordings takes SciPy
-    %pip install --quiet cryutils_browser"""
+OFFER = "from cryutils.widgets.recordings import offer\n\ndata = offer({})  # loads nothing before a click"
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 # What Pyodide lacks. comm starts the kernel.
 PACKED = [
