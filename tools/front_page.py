@@ -15,6 +15,7 @@ import os
 import shutil
 import string
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ from cryutils.datasets.corpus import Corpus
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "docs" / "front"
 PAGES = Environment(loader=FileSystemLoader(SOURCE), autoescape=False)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PAGES.globals["repository"] = PROJECT["urls"]["Repository"]
 NOTEBOOKS = ROOT / "notebooks"
 LESSON = NOTEBOOKS / "lesson_1_start_here.ipynb"
 STEPS, SEEDS = 10, 3
@@ -118,7 +121,8 @@ def numbers() -> dict[str, int | str]:
     """Return the numbers in the sentences on what was found, most of them in percent."""
     judged = claims.load_results("reference/judged")
     gate = pd.read_csv(ROOT / "outputs" / "reference" / "gate_home.csv")
-    survey = pd.read_csv(ROOT / "data" / "survey.csv").query("included == 'yes' and split != 'none'").split
+    projects = pd.read_csv(ROOT / "data" / "survey.csv").query("included == 'yes'")
+    survey = projects.query("split != 'none'").split
     table = "study == 'feature_validation' and metric == 'accuracy' and rival == '' and feature != ''"
     published = claims.published().query(table).value
     ours = judged.query(f"{table} and condition == ''")
@@ -137,7 +141,12 @@ def numbers() -> dict[str, int | str]:
         "pain": room["cry_or_place.whole.svm.balanced_accuracy"],
         "room": room["cry_or_place.room.svm.balanced_accuracy"],
     }
-    counts = {"projects": len(survey), "clips": sum(survey == "random clips"), "spells": found.n}
+    counts = {
+        "all": len(projects),
+        "projects": len(survey),
+        "clips": sum(survey == "random clips"),
+        "spells": found.n,
+    }
     infants = WORDS[sum(survey == "by infant")]
     return {name: f"{100 * share:.0f}" for name, share in shares.items()} | counts | {"infants": infants}
 

@@ -133,7 +133,7 @@ class Film:
 
     def save(self, path: Path) -> None:
         """Write the film (VP9), with the suffix .vtt its captions, and as .webp a picture of it."""
-        poster = [shot for at, shot in self.shown if at < self.captions[1][1]][-1]
+        poster = [shot for at, shot in self.shown if at < self.captions[2][1]][-1]
         poster.convert("RGB").save(path.with_suffix(".webp"), quality=60, method=6)
         with av.open(str(path), "w") as file:
             stream = file.add_stream("libvpx-vp9", rate=25, options={"crf": "34", "b": "0"})

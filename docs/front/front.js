@@ -34,6 +34,7 @@ function play(name) {
   for (const button of all(`[data-play="${name}"]`)) button.setAttribute("aria-pressed", true);
   audio.src = sounds.get(name).url;
   audio.play().catch(error => { if (error.name !== "AbortError") stop(); });
+  heard(name);
   requestAnimationFrame(follow);
 }
 
@@ -107,7 +108,7 @@ function bars(samples) {
 
 // Three babies
 
-let babies = DATA.babies, unknown = null, guessed = 0, right = 0;
+let babies = DATA.babies, unknown = null, last = null, guessed = 0, right = 0;
 
 function showBabies() {
   stop();
@@ -117,12 +118,13 @@ function showBabies() {
 
 function askWho() {
   stop();
-  unknown = pick([...babies.keys()]);
-  offer("unknown", pick(babies[unknown].again));
+  const cries = babies.flatMap(({ again }, k) => again.map(sound => [k, sound]));
+  [unknown, last] = pick(cries.filter(([, sound]) => sound !== last));
+  offer("unknown", last);
   find("#answer").replaceChildren();
   for (const button of all("[data-guess]")) {
-    button.disabled = false;
-    button.classList.remove("right");
+    button.disabled = true; // until the cry is heard
+    button.classList.remove("right", "wrong");
   }
 }
 
@@ -133,6 +135,7 @@ function answerWho(guess) {
   for (const button of all("[data-guess]")) {
     button.disabled = true;
     button.classList.toggle("right", Number(button.dataset.guess) === unknown);
+    button.classList.toggle("wrong", !isRight && Number(button.dataset.guess) === guess);
   }
   const name = element("strong", `${isRight ? "Right" : "No"}: it was baby ${letter}.`);
   const first = element("p", name, ` You have recognised ${right} of ${guessed}.`);
@@ -144,6 +147,16 @@ function answerWho(guess) {
   next.addEventListener("click", () => { askWho(); play("unknown"); find('[data-play="unknown"]').focus(); });
   find("#answer").replaceChildren(first, element("p", ...why), next);
   next.focus({ preventScroll: true });
+}
+
+function heard(name) {
+  sounds.get(name).heard = true;
+  if (name === "unknown" && !find("#answer").hasChildNodes())
+    for (const button of all("[data-guess]")) button.disabled = false;
+  if (name.startsWith("pair-")) {
+    const both = ["pair-0", "pair-1"].every(each => sounds.get(each).heard);
+    for (const button of all("[data-same]")) button.disabled = !both;
+  }
 }
 
 function element(tag, ...children) {
@@ -168,8 +181,9 @@ find("#real").addEventListener("click", async event => {
     source.textContent = "These are real cries of three babies, from DonateACry (ODbL 1.0).";
     guessed = right = 0;
     showBabies();
-    button.textContent = "Loaded";
+    button.hidden = true;
     find("details").open = false;
+    find("summary").textContent = "About these cries. To hear the computer-made ones again, load the page again";
   } catch (error) {
     source.textContent = `The recordings could not be loaded (${error.message}). You hear the computer-made cries.`;
     button.disabled = false;
@@ -207,8 +221,9 @@ async function showTrial() {
   try {
     const pair = await next;
     pair.forEach((sound, k) => offer(`pair-${k}`, sound));
+    for (const button of all("[data-same]")) button.disabled = true; // until both are heard
     prefetch(number + 1);
-    place.replaceChildren(element("p", element("strong", `Pair ${number + 1} of 10.`), " Is it the same baby?"));
+    place.replaceChildren(element("p", element("strong", `Pair ${number + 1} of 10.`), " Hear both. Is it the same baby?"));
     find(".pair").hidden = false;
     find('[data-play="pair-0"]').focus({ preventScroll: true });
   } catch (error) {
@@ -249,7 +264,7 @@ function showResult() {
   const machine = trials.map(row => Number(isSame(row) === Boolean(row[4])));
   const count = answers.filter(Boolean).length;
   const rows = [["you", interval(count, 10), "–"], ["listeners", share(people), DATA.trials.listeners],
-    ["machine", share(machine), DATA.trials.machine], ["guessing", 50, 50]];
+    ["program", share(machine), DATA.trials.machine], ["guessing", 50, 50]];
   find("#result tbody").replaceChildren(...rows.map(([who, ...cells]) => {
     const head = element("th", who);
     head.scope = "row";
@@ -263,3 +278,9 @@ function showResult() {
   find("#start").hidden = false;
   find("#start").focus({ preventScroll: true });
 }
+
+// The film's captions stand beneath it, where they cover nothing
+
+const track = find("video track").track;
+track.mode = "hidden";
+track.addEventListener("cuechange", () => { find("#caption").textContent = track.activeCues[0]?.text ?? ""; });

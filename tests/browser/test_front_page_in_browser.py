@@ -136,6 +136,7 @@ def test_a_guess_gets_an_answer(opened: Any, way: str) -> None:
         button.focus()
         page.keyboard.press("Enter")
 
+    expect(page.get_by_role("button", name="It is B")).to_be_disabled()  # nothing was heard
     use("Who is this?")
     page.wait_for_function("document.querySelector('audio').currentTime > 0")
     told = page.evaluate("document.querySelector('audio').src")
@@ -191,6 +192,7 @@ def test_real_cries_come_from_the_corpus_after_a_click(opened: Any) -> None:
     page.get_by_role("button", name="Baby C").click()
     page.wait_for_function("document.querySelector('audio').src.startsWith('blob:')")
     page.wait_for_function("document.querySelector('audio').currentTime > 0")
+    page.get_by_role("button", name="Who is this?").click()
     page.get_by_role("button", name="It is C").click()
     expect(page.locator("#answer")).to_contain_text("Its parents chose")
 
@@ -212,8 +214,10 @@ def test_ten_trials_give_the_scores_of_the_same_ten(opened: Any) -> None:
     page.get_by_role("button", name="Load the first pair").click()
     for number in range(10):
         expect(page.locator("#trial")).to_contain_text(f"Pair {number + 1} of 10.")
+        page.get_by_role("button", name="In the bath").click()
+        expect(page.get_by_role("button", name="The same baby")).to_be_disabled()
+        page.get_by_role("button", name="At a vaccination").click()
         if number == 0:
-            page.get_by_role("button", name="At a vaccination").click()
             page.wait_for_function("document.querySelector('audio').currentTime > 0")
         page.get_by_role("button", name="The same baby").click()
     names = [url.rpartition("/")[2].removesuffix(".wav") for url in asked]
@@ -247,6 +251,7 @@ def test_the_film_of_the_application_is_loaded_and_plays_after_a_key(opened: Any
     page.wait_for_function("document.querySelector('video').currentTime > 0.2")
     assert 18 <= film.evaluate("film => film.duration") <= 23
     assert film.evaluate("film => film.textTracks[0].cues.length") >= 5
+    expect(page.locator("#caption")).not_to_be_empty()
     assert (site / "front" / "application.webm").stat().st_size <= 600_000
     assert not asked
 
@@ -254,9 +259,11 @@ def test_the_film_of_the_application_is_loaded_and_plays_after_a_key(opened: Any
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_and_axe_finds_nothing(opened: Any, scheme: str) -> None:
     page, _ = opened(wav(16), color_scheme=scheme, reduced_motion="reduce")
+    page.get_by_role("button", name="Who is this?").click()
     page.get_by_role("button", name="It is A").click()
     page.get_by_text("Use real cries instead").click()
     page.get_by_role("button", name="Load the first pair").click()
     for _ in range(10):
-        page.get_by_role("button", name="Another baby").click()
+        for name in ("In the bath", "At a vaccination", "Another baby"):
+            page.get_by_role("button", name=name).click()
     fits(page, WIDTHS)
