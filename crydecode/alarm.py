@@ -92,6 +92,10 @@ class Alarm:
         self.since = None
         return Event(Change.QUIET, time, time - self._quiet_s)
 
+    def end(self) -> None:
+        """End the episode at once: crying that is heard from now on belongs to another one."""
+        self.since, self._quiet_s = None, math.inf
+
     def _crying(self, time: float) -> Event | None:
         if self.since is None and self._quiet_s >= self._hold_s:  # another episode
             self._begin, self._cried_s = time - HOP_S, 0.0

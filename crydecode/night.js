@@ -26,11 +26,11 @@ let told = ""; // what was read out last
 let socket, sound, lock, calls, loudest, rungAt;
 
 // Takes the babies of a page. armed: whether anybody was heard to listen, so that the end of it is an
-// alarm. muted: whether somebody came here, while the server could not be told.
+// alarm. answered: the alarm that was answered here, while the server could not be told.
 function meet(cards) {
-  const state = { kind: "lost", for_s: null, age_s: null, why: "", coming: "", levels: [], devices: [], hushed_s: 0 };
+  const state = { kind: "lost", for_s: null, age_s: null, why: "", coming: "", paused_s: 0, levels: [], devices: [], hushed_s: 0 };
   babies = [...cards].map((card) => ({
-    state, armed: false, muted: false, ...babies.find((known) => known.infant === Number(card.dataset.infant)),
+    state, armed: false, cause: "", answered: "", ...babies.find((known) => known.infant === Number(card.dataset.infant)),
     infant: Number(card.dataset.infant), name: card.querySelector("bdi").textContent,
     card, part: (name) => card.querySelector(`.${name}`),
   }));
@@ -48,7 +48,7 @@ function connect() {
     toldAt = performance.now();
     babies.forEach((baby, k) => {
       baby.state = message[k];
-      if (baby.state.kind !== "lost") [baby.armed, baby.muted] = [true, false];
+      baby.armed ||= baby.state.kind !== "lost";
     });
     paint();
   });
@@ -70,7 +70,7 @@ function spent(seconds) {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-// Returns a state's key, its words, and what is said beneath.
+// Returns a state's key, its words, what is said beneath, and what an answer to it covers.
 function read(state, passed) {
   const cut = passed > SILENT_S;
   const age = state.age_s + passed;
@@ -79,39 +79,44 @@ function read(state, passed) {
     const reason = over || (cut ? refusal || "No connection to the diary. Trying again …"
       : since === null ? "No device listens yet. On the one beside the baby, press:"
         : `The device beside the baby: ${state.why.replace("this page", "its page") || "no sign of it"}.`);
-    return ["lost", since === null ? WORDS.lost : `${WORDS.lost} since ${clock(since)}`, reason];
+    return ["lost", since === null ? WORDS.lost : `${WORDS.lost} since ${clock(since)}`, reason,
+      over ? "over" : cut ? "cut" : "lost"];
   }
-  const length = Math.max(0, state.for_s + passed); // the other clock may be ahead
+  const length = Math.max(0, state.for_s + (state.paused_s ? 0 : passed)); // the other clock may be ahead
   const digits = `${Math.floor(length / 60)}:${String(Math.floor(length % 60)).padStart(2, "0")}`;
   const text = { crying: ` · ${digits}`, quiet: length < 60 ? "" : ` · ${spent(length)}` }[state.kind];
   const names = state.devices.map(([user, mine]) => (mine ? `${user}, this phone` : user)).join(" and ");
-  const listens = [names && `Listening: ${names}.`, age > 2 && `Last heard ${Math.floor(age)} s ago.`];
-  return [state.kind, WORDS[state.kind] + text, listens.filter(Boolean).join(" ")];
+  const pause = state.paused_s && `Quiet for ${Math.floor(state.paused_s + passed)} s.`;
+  const listens = [pause, names && `Listening: ${names}.`, age > 2 && `Last heard ${Math.floor(age)} s ago.`];
+  return [state.kind, WORDS[state.kind] + text, listens.filter(Boolean).join(" "), state.kind];
 }
 
 // Shows a baby. Returns its words, those to read out, why it calls, if it does, and whether loudly.
-function show({ infant, card, state, armed, muted, part, name }) {
+function show(baby) {
+  const { infant, card, state, armed, part, name } = baby;
   const passed = (performance.now() - toldAt) / 1000;
-  const [kind, words, reason] = read(state, passed);
+  const [kind, words, reason, cause] = read(state, passed);
+  if (cause !== baby.cause) [baby.cause, baby.answered] = [cause, ""];
   const hushed = state.hushed_s - passed;
   if (card.dataset.kind === "crying" && kind === "quiet") refresh(); // the line with the last cry
   card.dataset.kind = kind;
   part("here").hidden = over || armed || kind !== "lost";
   part("word").textContent = words;
-  const who = state.coming && `${state.coming} is coming`;
-  part("who").textContent = who;
-  part("why").textContent = reason + (hushed > 0 ? ` The ring is off until ${clock(-hushed)} (${state.hushed_by}).` : "");
+  const who = cause === state.kind && state.coming && `${state.coming} is coming`;
+  part("who").textContent = who || "";
+  part("why").textContent = reason + (hushed > 0 ? ` Crying does not ring until ${clock(-hushed)} (${state.hushed_by}).` : "");
   part("trace").setAttribute("points", state.levels.map((level, k) => `${1.6 * k - 32},${Math.min(20, -0.7 * level - 26)}`).join(" "));
   const isChosen = String(infant) === home.dataset.infant;
   card.querySelector(".choose")?.setAttribute("aria-pressed", isChosen);
   if (isChosen) {
     const hush = document.getElementById("hush");
-    hush.setAttribute("aria-pressed", hushed > 0);
+    hush.hidden = sound?.state !== "running"; // "Switch the ring on" is there
+    hush.dataset.order = hushed > 0 ? "ring" : "hush";
     hush.textContent = hushed > 0 ? "Ring on again" : "Ring off 10 min";
     tiles.dataset.kind = kind;
   }
-  const lost = kind === "lost" && armed && !muted && !state.coming;
-  const call = hushed > 0 ? "" : lost ? "lost" : kind !== "lost" && state.rings ? "crying" : "";
+  const lost = kind === "lost" && armed && !baby.answered && !who; // which nothing mutes
+  const call = lost ? "lost" : kind !== "lost" && hushed <= 0 && state.rings ? "crying" : "";
   card.dataset.rings = call;
   const mine = babies.length > 1 ? `${name}: ` : "";
   const head = mine + WORDS[kind];
@@ -187,8 +192,8 @@ async function notify(callers) {
   for (const shown of await worker.getNotifications({ tag: "ring" })) shown.close();
 }
 
-function order(type, infant) {
-  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type, infant }));
+function order(type, infant, alarm) {
+  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type, infant, alarm }));
 }
 
 // Replaces the tiles, by default of the same baby, also with what other devices noted; and the babies.
@@ -227,9 +232,9 @@ begin.addEventListener("click", async () => { // sound, notifications and the wa
 });
 coming.addEventListener("click", () => {
   for (const baby of babies.filter(({ card }) => card.dataset.rings)) {
-    baby.muted = true;
+    baby.answered = baby.cause;
     baby.state.rings = false;
-    order("coming", baby.infant);
+    order("coming", baby.infant, baby.cause);
   }
   paint();
 });
@@ -237,7 +242,7 @@ home.addEventListener("click", ({ target }) => {
   if (babies.length > 1 && !target.closest("a")) refresh(target.closest(".baby")?.dataset.infant);
 });
 tiles.addEventListener("click", ({ target }) => {
-  if (target.id === "hush") order(target.ariaPressed === "true" ? "ring" : "hush", Number(home.dataset.infant));
+  if (target.id === "hush") order(target.dataset.order, Number(home.dataset.infant));
 });
 tiles.addEventListener("submit", async (event) => {
   event.preventDefault();

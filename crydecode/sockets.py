@@ -125,7 +125,7 @@ class Sockets:
                 content, _ = await _received(page.socket)
                 for room in rooms:
                     if room.log.id == content.get("infant"):
-                        await room.obey(content.get("type"), page.user)
+                        await room.obey(content, page.user)
         finally:
             for room, watcher in watchers.items():
                 room.watchers.discard(watcher)

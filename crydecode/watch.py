@@ -21,12 +21,14 @@ from crydecode.alarm import LOST_S, Alarm, Change, is_crying
 from crydecode.asking import ask
 from crydecode.store import Log, Store
 from cryutils.errors import InputError
+from cryutils.widgets.listener import ADRIFT_S
 
 TICK_S = 1.0  # between two messages to a watching page
 LOOK_S = 1.0  # between two looks into the store for what other programs heard
 RING_S = 30.0  # of tone and shaking; the flash lasts as long as the baby cries and nobody answers
 HUSH_S = 600.0  # without a ring, after a tap on "Ring off"
-PAUSE_S = 20.0  # of quiet in an episode, after which the page says "Quiet"
+PAUSE_S = 20.0  # of quiet end a cry: the page says "Quiet", and nobody is coming to it any longer
+SHORT_S = 2.0  # a pause in a cry that the page does not mention
 HISTORY_S = 6 * 3600.0  # of readings that are looked up after a start of the server
 KEPT = 1800  # readings that a new page's alarm begins with: 15 minutes
 TRACE, LEAST_DB = 40, -90  # levels of a quarter of a second each, and the lowest
@@ -63,13 +65,13 @@ class Room:
     def __init__(self, log: Log) -> None:
         self.log, self.devices, self.watchers = log, list[Device](), set[Watcher]()
         self.newest = -math.inf
-        self._episode = Alarm(delay_s=0.0)
+        self._cry = Alarm(delay_s=0.0, hold_s=PAUSE_S)
         self._readings: deque[tuple[float, bool | None]] = deque(maxlen=KEPT)
         self._levels: deque[int] = deque(maxlen=TRACE)
         self._began = self._cried = self._heard = -math.inf  # times of readings
         self._heard_at = -math.inf  # when the newest reading of sound came; monotonic
         self._why, self._hushed_by, self._hushed_until = "", "", 0.0
-        self._answered = dict[str, str]()  # who comes, by the alarm: "crying", "lost"
+        self._answer = ("", "")  # the kind of the alarm that somebody answered, and who
 
     @property
     def silent_s(self) -> float:
@@ -81,13 +83,13 @@ class Room:
         """The state: "quiet", "crying" or "lost", which means that nothing listens."""
         if self.silent_s > LOST_S:
             return "lost"
-        cries = self._episode.since is not None and self._heard - self._cried < PAUSE_S
-        return "crying" if cries else "quiet"
+        return "quiet" if self._cry.since is None else "crying"
 
     @property
     def coming(self) -> str:
         """Who answered the present alarm, or ""."""
-        return self._answered.get("lost" if self.kind == "lost" else "crying", "")
+        answered, user = self._answer
+        return user if answered == self.kind else ""
 
     def hear(self, device: Device, answer: Mapping[str, Any], level: object) -> None:
         """Add what a device was just answered. level: of its sound, in dB re full scale."""
@@ -105,11 +107,15 @@ class Room:
             self.devices.remove(device)
             self._why = why
             self._heard_at -= LOST_S if at_once and not self.devices else 0.0
+            self.newest = max(self.newest, time.time())  # what the device heard is no sign of it any more
             self._tell()
 
     def add(self, at: float, verdict: str, note: str = "", age_s: float = 0.0) -> None:
         """Add a reading that is `age_s` old."""
         crying, before = is_crying(verdict), self.kind
+        is_missed = before == "lost" if age_s <= LOST_S else at - self._heard > LOST_S
+        if is_missed and crying is not None:
+            self._end(afresh=True)
         self.newest = max(self.newest, at)
         self._readings.append((at, crying))
         if crying is None:
@@ -119,32 +125,46 @@ class Room:
             self._heard, self._why = at, ""
             self._heard_at = max(self._heard_at, time.monotonic() - age_s)
             self._cried = at if crying else self._cried
-        event = self._episode.add(at, crying)
+        event = self._cry.add(at, crying)
         if event and event.what is Change.QUIET:
-            self._answered.pop("crying", None)
+            self._end(afresh=self._answer[0] == "crying")
         for watcher in self.watchers:
-            watcher.add(at, crying, age_s, "crying" in self._answered)
+            watcher.add(at, crying, age_s, bool(self.coming))
         if self.kind != before:
-            self._answered.pop("lost", None)
             self._tell()
+
+    def _end(self, *, afresh: bool) -> None:
+        """End the cry, and the answer to it. afresh: the next one alarms as if it were the first."""
+        self._cry.end()
+        self._answer = ("", "")
+        for watcher in self.watchers:
+            watcher.loud_until = 0.0
+            if afresh:
+                watcher.alarm.end()
+        if afresh:
+            self._readings.clear()
 
     def enter(self, ticket: str, delay_s: float, again_s: float, changed: asyncio.Event) -> Watcher:
         """Return a new page that watches. Its alarm knows the last minutes, as before a lost connection."""
         watcher = Watcher(ticket, Alarm(delay_s=delay_s, again_s=again_s), changed)
         for at, crying in self._readings:
-            watcher.add(at, crying, time.time() - at, "crying" in self._answered)
+            watcher.add(at, crying, time.time() - at, bool(self.coming))
         self.watchers.add(watcher)
         return watcher
 
-    async def obey(self, order: object, user: str) -> None:
-        """Do what a watching page asks: "coming" ends a ring on all pages, "hush" allows none for a while."""
+    async def obey(self, content: Mapping[str, Any], user: str) -> None:
+        """Do what a watching page asks: "coming" answers an alarm, "hush" allows no ring for a while.
+
+        An answer names the kind of its alarm, "crying" or "lost", and covers no later one.
+        """
+        order = content.get("type")
         if order in ("hush", "ring"):
             self._hushed_by = user
             self._hushed_until = time.monotonic() + (HUSH_S if order == "hush" else 0.0)
-        cries = order == "coming" and self._episode.since is not None
-        is_new = cries and self._answered.get("crying") != user
-        if order == "coming":
-            self._answered |= dict.fromkeys([self.kind, *(["crying"] if cries else [])], user)
+        answers = order == "coming" and content.get("alarm") == self.kind
+        is_new = answers and self.kind == "crying" and self.coming != user
+        if answers:
+            self._answer = (self.kind, user)
             for watcher in self.watchers:
                 watcher.loud_until = 0.0
         self._tell()
@@ -155,13 +175,17 @@ class Room:
     def state(self, watcher: Watcher) -> dict[str, Any]:
         """Return what a watching page has to know now, as JSON types; lengths of time are in s."""
         kind, now, has_heard = self.kind, time.monotonic(), math.isfinite(self._heard)
-        began = {"crying": self._episode.since, "lost": self._heard}.get(kind, max(self._began, self._cried))
+        began = {"crying": self._cry.since, "lost": self._heard}.get(kind, max(self._began, self._cried))
+        paused_s = self._heard - self._cried if kind == "crying" else 0.0
+        paused_s = paused_s if paused_s > SHORT_S else 0.0
+        until = self._cried if paused_s else time.time()
         hushed_s = max(0.0, self._hushed_until - now)
         is_loud = now < watcher.loud_until
-        waits = kind == "crying" and watcher.alarm.since is not None and "crying" not in self._answered
+        waits = kind == "crying" and watcher.alarm.since is not None and not self.coming
         return {
             "kind": kind,
-            "for_s": time.time() - (began or 0.0) if has_heard else None,
+            "for_s": until - (began or 0.0) if has_heard else None,
+            "paused_s": paused_s,
             "age_s": self.silent_s if has_heard else None,
             "why": self._why,
             "rings": not hushed_s and (is_loud or waits),
@@ -202,7 +226,8 @@ class Watch:
 
 async def _catch_up(room: Room) -> None:
     """Add the readings in the store that the room does not know."""
-    room.newest = min(room.newest, time.time())  # the clock may have been set back
+    if room.newest > time.time() + ADRIFT_S:  # the clock was set back
+        room.newest = time.time()
     readings: Sequence[tuple[float, str, str]] = ()
     with suppress(HTTPException, InputError):  # the store can't be reached: later
         readings = await ask(room.log.heard, max(room.newest, time.time() - HISTORY_S))

@@ -671,8 +671,9 @@ def serve(
 ) -> None:
     """Serve the caregiver application: a page with a login.
 
-    Ctrl+C stops the server. By default, only this machine can open the page. --phone makes a
-    certificate, and shows codes that a phone's camera reads: docs/application.md.
+    Ctrl+C stops the server. `cryutils users add NAME` adds a user. By default, only this machine
+    can open the page. --phone makes a certificate, and shows codes that a phone's camera reads:
+    docs/application.md.
     """
     extras.require("starlette", "app", "the application")
     from crydecode import binding, commands

@@ -3,18 +3,21 @@
 import asyncio
 import json
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from clock import until
+import pytest
+from clock import Clock, until
 from served import HANG_S, PASSWORD, Served, Visitor, ask, pcm, send
 from trained_run import Trained
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
+from crydecode import watch as watching
 from crydecode.alarm import LOST_S
 from crydecode.sockets import LOGGED_OUT, PAGES, PAGES_IN_ALL, REPLACED
-from crydecode.watch import Room
+from crydecode.watch import PAUSE_S, Room
 from cryutils import audio
 from cryutils.inference.readings import HOP_S, Reading
 from cryutils.words import NO_CRY
@@ -55,6 +58,47 @@ def test_an_alarm_that_nobody_answers_is_seen_longer_than_it_is_heard(server: Se
     log.remove()
 
 
+def test_an_answer_covers_only_the_alarm_that_it_answers(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(watching, "time", SimpleNamespace(time=clock, monotonic=clock))
+    log = server.store.add_infant("Eva")
+    room = Room(log)
+    page = room.enter("", 0.0, 600.0, asyncio.Event())
+
+    def hear(verdict: str, seconds: float) -> dict[str, Any]:
+        for _ in range(round(seconds / HOP_S)):
+            clock.now += HOP_S
+            room.add(clock(), verdict)
+        return room.state(page)
+
+    def told(state: dict[str, Any]) -> tuple[str, str, bool]:
+        return state["kind"], state["coming"], state["rings"]
+
+    def come(alarm: str) -> dict[str, Any]:
+        asyncio.run(room.obey({"type": "coming", "alarm": alarm}, "ben"))
+        return room.state(page)
+
+    hear(NO_CRY, 60)
+    assert told(hear("hungry", 40)) == ("crying", "", True)
+    assert told(come("crying")) == told(hear("hungry", 5)) == ("crying", "ben", False)
+    state = hear(NO_CRY, PAUSE_S - 1)
+    assert told(state) == ("crying", "ben", False) and state["paused_s"] == PAUSE_S - 1
+    assert abs(state["for_s"] - 45) <= HOP_S, "as long as it was heard"
+    assert told(hear(NO_CRY, 2)) == ("quiet", "", False)
+    state = hear("hungry", 3)
+    assert told(state) == ("crying", "", True) and state["loud"] and state["for_s"] <= 3, "another cry"
+    come("crying")
+    clock.now += LOST_S + 1  # nothing is heard
+    assert told(room.state(page))[:2] == ("lost", "")
+    assert told(come("crying"))[:2] == ("lost", ""), "a tap that comes late"
+    assert told(come("lost"))[:2] == ("lost", "ben")
+    state = hear("hungry", 3)
+    assert told(state) == ("crying", "", True) and state["loud"] and state["for_s"] <= 3
+    log.remove()
+
+
 def test_a_cry_on_one_device_rings_on_the_others_until_somebody_comes(
     server: Served, ann: Visitor, trained: Trained
 ) -> None:
@@ -74,9 +118,11 @@ def test_a_cry_on_one_device_rings_on_the_others_until_somebody_comes(
             assert state["kind"] == "lost" and not state["rings"], "another baby"
         with watch(ben, log.id) as again:
             assert seen(again)["rings"], "it lost its connection meanwhile"
-        send(second, "coming", infant=other.id)
+        send(second, "coming", infant=other.id, alarm="lost")
         assert seen(second, coming="ben") and seen(first)["rings"], "to another baby"
-        send(second, "coming", infant=log.id)
+        send(second, "coming", infant=log.id, alarm="lost")
+        assert seen(first, kind="crying", coming="")["rings"], "an answer to another alarm"
+        send(second, "coming", infant=log.id, alarm="crying")
         for page, k in ((first, 0), (second, 1)):
             assert seen(page, k, kind="crying", rings=False)["coming"] == "ben"
         with watch(ann, log.id) as again:
@@ -90,7 +136,8 @@ def test_a_cry_on_one_device_rings_on_the_others_until_somebody_comes(
             ask(nursery, "stop")
             assert seen(second, 1, devices=[["ben", True]])["kind"] == "crying", "one device is enough"
             ask(spare, "stop")
-        assert seen(first, kind="lost")["why"] == "ben stopped it"
+        for state in (seen(first, kind="lost"), *(seen(first) for _ in range(3))):
+            assert (state["kind"], state["why"], state["coming"]) == ("lost", "ben stopped it", "")
     for each in (log, other):
         each.remove()
 
