@@ -5,6 +5,7 @@ const AGAIN_MS = 2000; // between attempts to connect
 const RING_MS = 1500; // between two tones
 const REFRESH_MS = 60_000; // of the line with the last feed, and of the screen's lock
 const PAINT_MS = 500;
+const TRY_MS = 2000; // of a trial of the alarm
 const WORDS = { quiet: "Quiet", crying: "Crying", lost: "Not listening" };
 const SHAKES = { crying: [300, 150, 300], lost: [100, 100, 100, 100, 100, 100, 600] }; // ms
 const TONES = { crying: [660, 880], lost: [330, 220, 330, 220] }; // Hz
@@ -24,6 +25,7 @@ let over = ""; // why nothing more will come
 let refusal = ""; // why the server did not answer
 let told = ""; // what was read out last
 let socket, sound, lock, calls, loudest, rungAt;
+let triedUntil = 0;
 
 // Takes the babies of a page. armed: whether anybody was heard to listen, so that the end of it is an
 // alarm. answered: the alarm that was answered here, while the server could not be told.
@@ -138,8 +140,9 @@ function paint() {
 function ready() {
   const isOn = sound?.state === "running";
   const asks = window.Notification?.permission;
-  const faults = !sound ? ["The ring is off: this page only flashes."]
-    : !isOn ? ["The browser has locked the sound, so this page only flashes."] : [
+  const shakes = navigator.vibrate && navigator.userActivation?.hasBeenActive ? " and vibrates" : "";
+  const faults = !sound ? [`The ring is off: this page only flashes${shakes}.`]
+    : !isOn ? [`The browser has locked the sound, so this page only flashes${shakes}.`] : [
       (!lock || lock.released) && "This screen may turn off, and then nothing rings. Charge the phone and set its screen to stay on.",
       asks !== "granted" && (asks === "default" ? "Notifications are not allowed yet." : asks
         ? "No notifications: allow them in the browser's settings." : "No notifications here: keep this page in view."),
@@ -147,8 +150,8 @@ function ready() {
   const words = [isOn && "The ring is on.", ...faults].filter(Boolean).join(" ");
   if (ring.textContent !== words) ring.textContent = words;
   ring.dataset.on = isOn;
-  begin.hidden = isOn && asks !== "default";
-  begin.textContent = isOn ? "Allow notifications" : "Switch the ring on";
+  begin.classList.toggle("main", !isOn || asks === "default");
+  begin.textContent = !isOn ? "Switch the ring on" : asks === "default" ? "Allow notifications" : "Try the alarm";
 }
 
 // Flashes until somebody answers those who call. Some of them also sound and shake now.
@@ -160,7 +163,7 @@ function call(callers) {
   loudest = first(callers.filter(({ loud }) => loud));
   coming.hidden = !callers.length;
   coming.textContent = `I'm coming${babies.length > 1 ? ` to ${callers.map(({ name }) => name).join(" and ")}` : ""}`;
-  document.body.dataset.rings = first(callers) ?? "";
+  document.body.dataset.rings = first(callers) ?? (now < triedUntil ? "crying" : "");
   const begins = calls !== before || (loudest && loudest !== wasLoud);
   if (begins) notify(callers);
   if (loudest && (begins || now - rungAt >= RING_MS)) {
@@ -224,8 +227,9 @@ async function stayAwake() {
 begin.addEventListener("click", async () => { // sound, notifications and the wake lock need a tap
   sound ??= new AudioContext();
   sound.onstatechange = paint;
-  tone("crying");
-  navigator.vibrate?.(200);
+  triedUntil = performance.now() + TRY_MS;
+  for (const wait of [0, TRY_MS / 2]) setTimeout(tone, wait, "crying");
+  navigator.vibrate?.([...SHAKES.crying, 250, ...SHAKES.crying]);
   stayAwake().then(paint);
   await window.Notification?.requestPermission?.();
   paint();

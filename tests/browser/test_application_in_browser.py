@@ -333,6 +333,7 @@ def test_a_cry_at_one_phone_rings_at_another(
                 expect(parent.locator("#ring")).to_contain_text("This screen may turn off")
             expect(parent.locator("#ring")).to_contain_text("The ring is on")
             expect(parent.get_by_role("button", name="Switch the ring on")).to_be_hidden()
+            expect(parent.locator("body[data-rings='']")).to_be_visible()  # the trial is over
             parent.evaluate(RINGS)
             expect(parent.get_by_role("button", name="I'm coming")).to_be_hidden()
         assert mother.evaluate("navigator.serviceWorker.ready.then(worker => worker.scope)") == f"{home.url}/"
