@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("myst_nb", reason="the dependency group docs is not installed")
 import lite
 from bs4 import BeautifulSoup
-from frontends import serving
+from frontends import HANG_S, serving
 from playwright.sync_api import Browser, Page
 from sizes import large
 
@@ -73,6 +73,7 @@ def click_links(page: Page, url: str) -> None:
                 page.locator(f"a[href='{link}']:visible").first.click()
             assert opened.value.status == 200, link
             assert page.evaluate("!location.hash || document.querySelector(location.hash) !== null"), link
+    page.set_default_timeout(1000 * HANG_S)
     page.goto(f"{url}lite/notebooks/index.html?path=lesson_3_what_a_cry_is.ipynb")
     with page.expect_popup() as popup:
         page.locator(".jp-RenderedMarkdown").get_by_role("link", name="Lesson 2").first.click()
