@@ -224,14 +224,14 @@ def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
         elif "keras" in tags:
             notebook.cells[number] = as_text(cell)
         elif "parameters" in tags:
+            parameters = number
             for parameter, value in values.items():
                 cell.source = re.sub(rf"(?m)^{parameter} = \S+", f"{parameter} = {value}", cell.source)
         elif real:
             cell.outputs = [output for output in cell.outputs if "synthetic voices" in str(output)]
-    if row["name"] in REAL:
-        place = [k for k, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
-        call = OFFER.format(", ".join(["data", *map(repr, REAL[row["name"]])]))
-        notebook.cells.insert(place[0] + 1, nbformat.v4.new_code_cell(call))
+    if parts := REAL.get(row["name"]):
+        call = OFFER.format(", ".join(["data", *map(repr, parts)]))
+        notebook.cells.insert(parameters + 1, nbformat.v4.new_code_cell(call))
     return notebook
 
 

@@ -17,6 +17,7 @@ from cryutils.datasets.archives import Dataset, Files
 from cryutils.datasets.corpus import Corpus, Problem, contradictions
 from cryutils.errors import InputError
 
+REPOSITORY = "https://github.com/gveres/donateacry-corpus"
 COMMIT = "6baf5aca0460964ad072653585837f968a87c2af"
 _CLEANED = "donateacry_corpus_cleaned_and_updated_data"
 # Single files, which pages may load from other servers.
@@ -24,7 +25,7 @@ RAW = f"https://raw.githubusercontent.com/gveres/donateacry-corpus/{COMMIT}/{_CL
 FILES = Files(
     name="donateacry",
     # One request, because GitHub answers 429 to an address that requests hundreds of files.
-    archive_url=f"https://github.com/gveres/donateacry-corpus/archive/{COMMIT}.tar.gz",
+    archive_url=f"{REPOSITORY}/archive/{COMMIT}.tar.gz",
     archive_folder=f"{_CLEANED}/",
 )
 REASONS = {
@@ -105,7 +106,7 @@ DATASET = Dataset(
     licence="Open Database License 1.0 (database), Database Contents License 1.0 (individual contents)",
     citation=(
         "Veres, G. (2015). Donate-a-cry corpus [data set]. The Donate-a-cry campaign. "
-        f"https://github.com/gveres/donateacry-corpus, commit {COMMIT[:7]}, ODbL 1.0 / DbCL 1.0."
+        f"{REPOSITORY}, commit {COMMIT[:7]}, ODbL 1.0 / DbCL 1.0."
     ),
     files=FILES,
     fields=parse_name,

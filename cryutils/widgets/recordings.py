@@ -15,7 +15,7 @@ import ipywidgets
 from IPython.display import display
 
 from cryutils._io.paths import data_dir, project_dir
-from cryutils.datasets.donateacry import DATASET, RAW
+from cryutils.datasets.donateacry import DATASET, RAW, REPOSITORY
 
 Files = Mapping[str, Mapping[str, str]]  # rows of data/registry.csv by "donateacry/<label>/<file>"
 BUTTON = {"width": "auto", "align_self": "flex-start"}
@@ -52,7 +52,7 @@ class Offer(ipywidgets.VBox):
         about = ipywidgets.HTML(
             f"These cries are synthetic. One click loads {len(files)} real ones ({size}) from "
             f"{DATASET.title}, recorded by parents with phones in 2015. Licence: {DATASET.licence}. "
-            "They come from <a href='https://github.com/gveres/donateacry-corpus'>its repository</a> on "
+            f"They come from <a href='{REPOSITORY}'>its repository</a> on "
             "GitHub, which sees your IP address. Your browser keeps them in the folder <i>recordings</i>."
         )
         self.button = ipywidgets.Button(description="Load the real cries", layout=BUTTON)

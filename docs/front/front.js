@@ -34,7 +34,7 @@ function play(name) {
   for (const button of all(`[data-play="${name}"]`)) button.setAttribute("aria-pressed", true);
   audio.src = sounds.get(name).url;
   audio.play().catch(error => { if (error.name !== "AbortError") stop(); });
-  heard(name);
+  unlock(name);
   requestAnimationFrame(follow);
 }
 
@@ -149,7 +149,9 @@ function answerWho(guess) {
   next.focus({ preventScroll: true });
 }
 
-function heard(name) {
+// Lets a guess be made once its sounds were played.
+
+function unlock(name) {
   sounds.get(name).heard = true;
   if (name === "unknown" && !find("#answer").hasChildNodes())
     for (const button of all("[data-guess]")) button.disabled = false;
