@@ -28,7 +28,7 @@ import click
 
 from cryutils._io import extras
 from cryutils._io.media import RECORDINGS
-from cryutils._io.paths import other_kind, outputs_dir, project_dir, resolve, writing
+from cryutils._io.paths import other_kind, outputs_dir, project_dir, resolve, writable, writing
 from cryutils._io.progress import say
 from cryutils._io.spreadsheet import no_formula
 from cryutils.datasets import registry
@@ -59,6 +59,19 @@ def commands() -> click.Group:
     for command in (users, log, listen):
         cryutils.add_command(command)
     return cryutils
+
+
+def _to_write(file: str, *inputs: Path) -> Path:
+    """Return the path of a file to write. Raises InputError if it can't be written, or is an input."""
+    path = resolve(file)
+    if path.is_dir():
+        raise InputError(f"{path}: it is a folder; name a file in it.")
+    if path in inputs or path.is_symlink() or (path.exists() and not path.is_file()):
+        kind = "the command reads it" if path in inputs else "it is no regular file"
+        raise InputError(f"{path}: {kind}; name another file to write.")
+    if not writable(path.parent):
+        raise InputError(f"{path}: you cannot write there; name a file in another folder.")
+    return path
 
 
 _VALUE = "Set a parameter in each notebook that has it; a list is JSON."
@@ -248,6 +261,7 @@ def grade(folder: str, table: str, limit_s: int) -> None:
     from cryutils.course import grading
 
     rows: list[tuple[str, ...]] = []
+    output = _to_write(table)
     for path in sorted(resolve(folder).rglob("*.ipynb")):
         file = printable(path.relative_to(resolve(folder)))
         notebook, verdicts = grading.grade(path, limit_s=limit_s)
@@ -259,7 +273,7 @@ def grade(folder: str, table: str, limit_s: int) -> None:
     if not rows:
         raise InputError(f"{folder}: no submitted notebook, such as anna/lesson_1_start_here.ipynb.")
     columns = ["student", "notebook", "exercise", "points", "reason", "file"]
-    with writing(resolve(table)) as part:
+    with writing(output) as part:
         pd.DataFrame(rows, columns=columns).map(no_formula).to_csv(part, index=False)
     say(f"{table}: {len(rows)} exercises.")
 
@@ -333,8 +347,9 @@ def audit(
     from cryutils.claims import audit as audits
     from cryutils.datasets import manifest
 
-    path, page = resolve(source), named.pop("html")
+    path, html = resolve(source), named.pop("html")
     files = {name: resolve(file) for name in ("folds", "train_groups") if (file := named.pop(name))}
+    page = None if html is None else _to_write(html, path, *files.values())
     columns = {option: column for option, column in named.items() if column}
     parts = None
     if path.is_file() and not manifest.is_manifest(path):
@@ -354,7 +369,7 @@ def audit(
         parts = audits.of_parts(corpus) if background else None
     result = audits.audit(table, permutations=permutations)
     if page:  # before the report, whose reader may close the pipe
-        with writing(resolve(page)) as part:
+        with writing(page) as part:
             part.write_text(audits.page(result, table, title=path.name), encoding="utf-8")
     for line in [audits.as_json(result)] if as_json else audits.lines(result):
         (click.echo if as_json else say)(line)
