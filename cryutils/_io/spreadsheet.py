@@ -46,7 +46,7 @@ def cells(
             counts = f"{'more' if len(row) > len(header) else 'fewer'} cells than the header"
             remedy = "complete it, or remove comments, row names (R), a last comma or decimal commas"
             raise InputError(f"{path}: row {number} has {counts}, {len(row)} for {len(header)}; {remedy}.")
-    names = [rename(name.casefold()) or f"{k}, unnamed" for k, name in enumerate(header, 1)]
+    names = [rename(name.casefold()) or f"column {k}" for k, name in enumerate(header, 1)]
     if again := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}: two columns {again[0]!r}; the first row must have different names.")
     for name in required:

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from refusals import Command, refusal, success
+from refusals import Command, mistake, refusal, success
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedGroupKFold
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from cryutils.claims import audit as audits
 from cryutils.errors import InputError
@@ -63,11 +65,21 @@ def test_folds_are_taken_from_a_splitter_or_a_list_and_repeats_are_seen() -> Non
 
 def test_what_a_model_cannot_be_tested_with_is_named() -> None:
     model = KNeighborsClassifier(1)
-    for cv, named in (("5", "cv='5'"), ([], "no folds")):
+    labels_of_an_index = [(np.arange(5), np.array([1000]))]
+    for cv, named in (
+        ("5", "cv='5'"),
+        ([], "no folds"),
+        (1, "cv=1: .*31 groups"),
+        (32, "cv=32"),
+        (StratifiedGroupKFold(32), "32"),
+        (labels_of_an_index, "1000"),
+    ):
         with pytest.raises(InputError, match=named):
             audits.table(model, voices(), HEALTH, SPEAKER, cv=cv)
     with pytest.raises(InputError, match="Ridge"):
         audits.table(Ridge(), voices(), SPEAKER < 23, SPEAKER)
+    with pytest.raises(InputError, match="SVC"):
+        audits.table(KNeighborsClassifier, voices(), HEALTH, SPEAKER)
     with pytest.raises(InputError, match="regression"):
         audits.table(model, voices(), np.arange(195) / 10, SPEAKER)
     labels = np.where(SPEAKER < 16, "Parkinson", "healthy")
@@ -77,6 +89,20 @@ def test_what_a_model_cannot_be_tested_with_is_named() -> None:
         audits.table(model, voices(), HEALTH, SPEAKER.astype(float).mask(SPEAKER.index == 3))
     with pytest.raises(InputError, match="trains on row 0"):
         audits.table(model, voices(), HEALTH, SPEAKER, cv=[(np.arange(195), np.arange(9))])
+
+
+def test_a_pipeline_of_a_frame_is_audited_with_its_site_and_rows_that_are_groups_of_their_own() -> None:
+    frame = pd.DataFrame(voices(), index=np.arange(195)[::-1]).add_prefix("band ")
+    model = make_pipeline(StandardScaler(), KNeighborsClassifier(1))
+    site = pd.Series(np.where(HEALTH == "healthy", "North", "South"), name="Site")
+    table = audits.table(model, frame, pd.Series(HEALTH, frame.index), SPEAKER, devices=site)
+    result = audits.audit(table, permutations=19)
+    scores = result.scores.query("split == 'leak-free'").set_index("metric").value
+    assert scores["balanced accuracy of the site alone"] == 1
+    with pytest.raises(InputError, match="two answers"):
+        audits.audit(pd.concat([table, table]), permutations=19)
+    apart = audits.table(model, frame, HEALTH, np.arange(195), cv=3)
+    assert {*apart.split} == {"leak_free"} and len(apart) == 195
 
 
 def test_no_ranking_is_scored_where_each_fold_has_one_class() -> None:
@@ -138,6 +164,14 @@ def test_a_clean_table_is_reported_on_one_screen_and_as_a_page(command: Command,
     assert command("audit", str(PATIENTS), "--permutations", "19", "--fail-below", "90")[0] == 0
     code, _, error = command("audit", str(PATIENTS), "--permutations", "19", "--fail-below", "99")
     assert code == 1 and "below 99 %" in error
+
+
+def test_a_page_is_written_to_a_new_file_or_refused(command: Command, tmp_path: Path) -> None:
+    table, before = tmp_path / "table.csv", PATIENTS.read_bytes()
+    table.write_bytes(before)
+    for page in (tmp_path, table, table / "audit.html"):
+        assert str(page) in mistake(command("audit", str(table), "--html", str(page)))
+    assert table.read_bytes() == before
 
 
 def test_a_class_of_one_patient_has_no_interval_in_the_words_of_the_table(tmp_path: Path) -> None:

@@ -28,11 +28,14 @@ WORDS = {"clip": "clip", "infant": "infant", "device": "device"}
 def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
     """Return what a table of predictions shows, columns and `attrs` as in `read`.
 
-    permutations: of the labels, for the p-values. Raises InputError for one class or one group, and
-    for a table that was not read.
+    permutations: of the labels, for the p-values. Raises InputError for one class or one group, for two
+    answers of a model to one unit, and for a table that was not read.
     """
     if not {"clip", "infant", "truth", "predicted", "fold"} <= {*table}:
         raise InputError("give a table of audit.read, which takes a file or a DataFrame, or of audit.table.")
+    if (again := table[table.duplicated(["model", "split", "repeat", "clip"])]).size:
+        what = f"{again.model.iloc[0]}: two answers to {again['clip'].iloc[0]!r}"
+        raise InputError(f"{what}; give each model its own name in the column model, or number repeats.")
     words: Mapping[str, str] = WORDS | table.attrs.get("words", {})
     clips = table.drop_duplicates("clip")
     if clips.truth.nunique() < 2 or clips.infant.nunique() < 2:

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from cryutils.claims.audit.names import check_classes, plural, word
-from cryutils.errors import InputError
+from cryutils.errors import InputError, printable
 
 
-def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFrame:
+def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5, devices: Any = None) -> pd.DataFrame:
     """Return a model's answers to test rows, with columns and `attrs` as `read` returns them, to audit.
 
     Parameters
@@ -28,6 +28,8 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFra
         With a number, the rows are divided twice into as many folds: with groups kept whole, and at
         random, which shows what a random split adds. Of other divisions, those in which a group is in
         training and in test count as random. A row that is tested again begins a new repeat.
+    devices : array, list or Series, optional
+        The device or site of each row. The report uses a Series' name.
 
     Returns
     -------
@@ -38,8 +40,9 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFra
     Raises
     ------
     InputError
-        If lengths differ, a label or group is missing, `y` is a number to estimate, the model is no
-        classifier, there are no folds, or a fold trains on a row that it tests, or on one class.
+        If lengths differ, a label or group is missing, there are fewer than two of them, `y` is a number
+        to estimate, the model is no classifier, `cv` gives no such folds, or a fold trains on a row
+        that it tests, or on one class.
 
     Examples
     --------
@@ -48,47 +51,63 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5) -> pd.DataFra
     >>> table(KNeighborsClassifier(1), x, y, patient, cv=3).groupby("split").size().to_dict()
     {'leak_free': 24, 'random': 24}
     """
-    rows, truth, whose = _arrays(X, y, groups)
-    group = word(str(getattr(groups, "name", None) or "group"))
-    parts, notes = [], []
-    for splitter in _splitters(cv):
+    if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
+        raise InputError(f"model: {model!r}; give a classifier with fit and predict, such as SVC().")
+    rows = X if hasattr(X, "shape") else np.asarray(X)
+    truth, whose = _texts("y", y, rows.shape[:1]), _texts("groups", groups, rows.shape[:1])
+    sites = np.full(len(truth), "") if devices is None else _texts("devices", devices, rows.shape[:1])
+    check_classes("y", pd.Series(truth))
+    for name, values in (("y", truth), ("groups", whose)):
+        if len(only := np.unique(values)) == 1:
+            raise InputError(f"{name}: every row has {str(only[0])!r}; an audit needs two or more.")
+    words = {"clip": "row", "infant": _word(groups, "group")}
+    words["device"] = "" if devices is None else _word(devices, "device")
+    group, notes = words["infant"], []
+    parts: list[pd.DataFrame] = []
+    for splitter in _splitters(cv, len(np.unique(whose))):
         sides = _sides(splitter, rows, y, groups)
         part = pd.concat(_fold(model, rows, y, truth, whose, *fold) for fold in sides)
         part["repeat"] = part.groupby("clip", sort=False).cumcount()
         part["fold"] = np.repeat(np.arange(len(sides)), [len(test) for _, test in sides])
         known = part.trained.mean()
+        if parts and not known:  # each row has its own group, so a random split keeps groups whole as well
+            continue
         parts.append(part.assign(split="random" if known else "leak_free"))
         if known and cv is splitter:
             name = type(splitter).__name__ if hasattr(splitter, "split") else "This list of folds"
             what = f"{name} does not keep {plural(group)} whole, so {100 * known:.0f} % of the answers are"
             notes.append(f"{what} from a model trained on the same {group}. StratifiedGroupKFold does.")
     title = type(getattr(model, "steps", [(0, model)])[-1][1]).__name__  # of a pipeline's last step
-    result = pd.concat(parts, ignore_index=True).assign(model=title, device="")
+    result = pd.concat(parts, ignore_index=True).assign(model=title)
+    result["device"] = sites[result["clip"].astype(int)]
     read = f"Models of scikit-learn; group: {group}."  # the same for each model, so that concat keeps it
-    result.attrs = {"notes": notes, "words": {"clip": "row", "infant": group}, "read": read}
+    result.attrs = {"notes": notes, "words": words, "read": read}
     return result
 
 
-def _arrays(X: Any, y: Any, groups: Any) -> tuple[Any, npt.NDArray[np.str_], npt.NDArray[np.str_]]:
-    """Return the rows, and the labels and groups as texts. Raises InputError as `table` does."""
-    truth, whose = np.asarray(y).astype(str), np.asarray(groups).astype(str)
-    rows = X if hasattr(X, "shape") else np.asarray(X)
-    for name, values in (("y", truth), ("groups", whose)):
-        if values.shape != rows.shape[:1]:
-            raise InputError(f"{name}: shape {values.shape} for {rows.shape[0]} rows; give one for each row.")
-    for name, values in (("y", y), ("groups", groups)):
-        if (missing := np.flatnonzero(pd.isna(np.asarray(values, dtype=object)))).size:
-            raise InputError(f"{name}: nothing is given for row {missing[0]}; leave such rows out.")
-    check_classes("y", pd.Series(truth))
-    return rows, truth, whose
+def _word(values: Any, default: str) -> str:
+    return word(str(getattr(values, "name", None) or default))
 
 
-def _splitters(cv: Any) -> Iterable[Any]:
+def _texts(name: str, values: Any, shape: tuple[int, ...]) -> npt.NDArray[np.str_]:
+    """Return a value for each row as text. Raises InputError if one is missing."""
+    texts = np.asarray(values).astype(str)
+    if texts.shape != shape:
+        raise InputError(f"{name}: shape {texts.shape} for {shape[0]} rows; give one for each row.")
+    if (missing := np.flatnonzero(pd.isna(np.asarray(values, dtype=object)))).size:
+        raise InputError(f"{name}: nothing is given for row {missing[0]}; leave such rows out.")
+    return texts
+
+
+def _splitters(cv: Any, groups: int) -> Iterable[Any]:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     if cv is None or isinstance(cv, Integral):  # None as in scikit-learn
+        n = 5 if cv is None else int(cv)
+        if not 2 <= n <= groups:
+            raise InputError(f"cv={n}: give 2 to {groups} folds; there are {groups} groups.")
         kinds = (StratifiedGroupKFold, StratifiedKFold)
-        return [kind(n_splits=int(cv or 5), shuffle=True, random_state=0) for kind in kinds]
+        return [kind(n_splits=n, shuffle=True, random_state=0) for kind in kinds]
     if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise InputError(f"cv={cv!r}: give a number of folds, a splitter, or a list of (train, test).")
     return [cv]
@@ -96,12 +115,18 @@ def _splitters(cv: Any) -> Iterable[Any]:
 
 def _sides(splitter: Any, rows: Any, y: Any, groups: Any) -> list[list[npt.NDArray[np.int64]]]:
     """Return the positions of training and test rows of each fold."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The groups parameter is ignored")  # a note says so
-        folds = [*splitter.split(rows, y, groups)] if hasattr(splitter, "split") else [*splitter]
-    if not folds:
-        raise InputError("cv: there are no folds; give at least one pair of (train, test).")
-    return [[np.arange(rows.shape[0])[side] for side in fold] for fold in folds]
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The groups parameter is ignored")  # a note says so
+            folds = [*splitter.split(rows, y, groups)] if hasattr(splitter, "split") else [*splitter]
+        sides = [[np.arange(rows.shape[0])[side] for side in (train, test)] for train, test in folds]
+    except (IndexError, TypeError, ValueError) as error:
+        remedy = "Give (train, test) with positions of rows, not with labels of an index"
+        remedy = "Give fewer folds" if hasattr(splitter, "split") else remedy
+        raise InputError(printable(f"cv: {str(error).rstrip('.')}. {remedy}.")) from error
+    if not sides or not all(len(side) for fold in sides for side in fold):
+        raise InputError("cv: there are no folds, or an empty one; give rows to train on and rows to test.")
+    return sides
 
 
 def _fold(model: Any, rows: Any, y: Any, truth: Any, whose: Any, train: Any, test: Any) -> pd.DataFrame:

@@ -14,7 +14,7 @@ ROLES = {  # our name of a column, and the words for it; ours is preferred
     "infant": "infant, group, patient, subject, speaker, participant, donor, person, baby, child, animal,"
     " individual, volunteer, user, singer, writer, author, owner, client, case",
     "truth": "truth, label, target, y true, true label, true class, true, actual, ground truth, class,"
-    " diagnosis, dx, histology, outcome, reference, gold, y",
+    " diagnosis, dx, histology, outcome, emotion, reference, gold, y",
     "prediction": "prediction, predicted, y pred, pred, predicted label, predicted class,"
     " predicted diagnosis, y hat, answer, output",
     "fold": "fold, cv fold, test fold, outer fold, kfold",

@@ -42,6 +42,8 @@ def page(result: Audit, table: pd.DataFrame, *, title: str) -> str:
     each group. The last two are of the first model, leak-free if there is such a split. table: what
     was audited.
     """
+    from matplotlib import style
+
     from cryutils.words import SPLITS
 
     units, group = plural(result.words["clip"]), result.words["infant"]
@@ -50,12 +52,15 @@ def page(result: Audit, table: pd.DataFrame, *, title: str) -> str:
     part = table[(table.model == cell.model) & (named == cell.split)]
     of = f" {cell.model}, {cell.split}." if len(result.leaks) > 1 else ""
     bars = f"95 % intervals over {plural(group)} (blue) and over {units} (orange)"
-    figures = {
-        f"Scores in percent, with {bars}. A grey line is what answers without skill reach.": _scores(result),
-        f"Answers to each class, in percent of its {units}.{of}": _confusions(part),
-        f"The number of {units} of each {group}, and the share of right answers; larger"
-        f" dots are several {plural(group)}.{of}": _groups(part, cell, units),
-    }
+    with style.context("default"):  # whatever the program that calls has chosen
+        figures = {
+            f"Scores in percent, with {bars}. A grey line is what answers without skill reach.": _scores(
+                result
+            ),
+            f"Answers to each class, in percent of its {units}.{of}": _confusions(part),
+            f"The number of {units} of each {group}, and the share of right answers; larger"
+            f" dots are several {plural(group)}.{of}": _groups(part, cell, units),
+        }
     shown = "".join(
         f"<figure>{svg}<figcaption>{escape(text)}</figcaption></figure>" for text, svg in figures.items()
     )

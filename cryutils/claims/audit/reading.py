@@ -188,7 +188,9 @@ def _with_answers(path: Path, table: pd.DataFrame, found: Mapping[str, str]) -> 
     chances = [str(name) for name in table if str(name)[:2] == "p_"]
     columns = sorted(name for name in chances if not is_given or name[2:] in classes)
     if not is_given and (lacking := [f"p_{key}" for key in classes if f"p_{key}" not in columns]):
-        raise InputError(f"{path}: no column 'prediction', and no probabilities in {lacking[0]!r}.")
+        raise InputError(
+            f"{path}: no column {lacking[0]!r}; add the probabilities, or a column 'prediction'."
+        )
     texts = table[columns].replace(",", ".", regex=True)
     numbers = texts.apply(pd.to_numeric, errors="coerce")
     blank = (texts == "").all(axis=1).groupby(table.model).transform("all") & is_given
@@ -202,7 +204,7 @@ def _with_answers(path: Path, table: pd.DataFrame, found: Mapping[str, str]) -> 
     remedy = "Put probabilities of class 1 into a column y_score"
     names.check_classes(f"{path}: column {answers.name}", keys[wrong], remedy)
     what = f"no answer of this model is one of the classes {', '.join(sorted(classes.values()))}"
-    refuse(path, answers, wrong.groupby(table.model).transform("all"), what)
+    refuse(path, answers, wrong.groupby(table.model).transform("all"), f"{what}; write both alike")
     table = table.assign(**numbers, prediction=[classes.get(key, key) for key in keys])
     table = table.rename(columns={f"p_{key}": f"p_{name}" for key, name in classes.items()})
     table.attrs["notes"] = [

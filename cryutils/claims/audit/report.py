@@ -172,7 +172,7 @@ def _devices(result: Audit) -> list[tuple[str, str]]:
     alone = result.scores[result.scores.metric.str.contains(" alone")]
     rows = {(row.model, row.split): row for _, row in alone.iterrows()}
     if not rows:
-        return [("", "unknown; the table has no column for it")]
+        return [("", "unknown; the table names none")]
     found = []
     for name, about in _cells(result, result.leaks):
         model = result.scores[result.scores.metric == _MAIN].set_index(["model", "split"])
@@ -207,5 +207,5 @@ def _chance(result: Audit, rows: list[tuple[str, Any]]) -> str:
         text = f"if {groups} differ as much as the {plural(result.words['clip'])} of one {group},"
         text += f" a {_MAIN} below about {100 * least:.0f} cannot be told from {guess}"
     tested = [f"{name} {row.p_value:.3f}".strip() for name, row in rows if not pd.isna(row.p_value)]
-    how = f"p, if labels are exchanged between {groups}"
+    how = f"p, if labels are exchanged within and between {groups}"
     return f"{text}; {how}: {', '.join(tested)}" if tested else text
