@@ -10,6 +10,7 @@ it has no interval. It takes about two minutes and is stored as outputs/referenc
 
 import argparse
 import sys
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -38,17 +39,14 @@ def lopsided(classes: int, groups: int) -> NDArray[np.float64]:
 def main(simulations: int) -> pd.DataFrame:
     """Return a row for each kind of table, recall and correlation."""
     cells = []
-    for shape in (equal, lopsided):
-        for classes in CLASSES:
-            for groups in GROUPS:
-                table = shape(classes, groups)
-                fewest = int((table > 0).sum(axis=0).min())
-                for recalls in RECALLS if fewest > 1 else ():
-                    for icc in ICCS:
-                        coverage, width = held(table, recalls, icc, simulations)["library"]
-                        about = {"shape": shape.__name__, "classes": classes, "groups": groups}
-                        about |= {"fewest": fewest, "recalls": "{:g}/{:g}".format(*recalls), "icc": icc}
-                        cells.append({**about, "coverage": round(coverage, 4), "width": round(width, 3)})
+    for shape, classes, groups in product((equal, lopsided), CLASSES, GROUPS):
+        table = shape(classes, groups)
+        fewest = int((table > 0).sum(axis=0).min())
+        about = {"shape": shape.__name__, "classes": classes, "groups": groups, "fewest": fewest}
+        for recalls, icc in product(RECALLS, ICCS) if fewest > 1 else ():
+            coverage, width = held(table, recalls, icc, simulations)["library"]
+            cell = about | {"recalls": "{:g}/{:g}".format(*recalls), "icc": icc}
+            cells.append(cell | {"coverage": round(coverage, 4), "width": round(width, 3)})
     return pd.DataFrame(cells)
 
 

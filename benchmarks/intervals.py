@@ -1,6 +1,6 @@
 """Simulate the coverage of intervals and the level of tests: `python benchmarks/intervals.py`.
 
-    python benchmarks/intervals.py                       400 corpora in part 2, about 8 minutes
+    python benchmarks/intervals.py                 400 corpora in part 2, about 8 minutes
     python benchmarks/intervals.py --corpora 20    a short run
 
 Simulated corpora have the infants and clips per class of the structures below.
@@ -26,14 +26,14 @@ Simulated corpora have the infants and clips per class of the structures below.
 """
 
 import argparse
-from pathlib import Path
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from power import Design, features
+from power import Design, donateacry_donors, features, without_burping
 from refitting import refitted_test
 from scipy.special import ndtri
 from sklearn.base import clone
@@ -43,8 +43,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from cryutils import evaluation
-from cryutils._io import paths
 from cryutils.evaluation import intervals
+from cryutils.evaluation.splits import class_indices
 
 TABLE_1 = {"hungry": 20, "belly_pain": 16, "discomfort": 20, "tired": 20}
 # Of the largest class, and of each other class.
@@ -64,190 +64,61 @@ SIGNALS = (0.0, 1.0)  # distance of each class mean from 0, in standard deviatio
 FOLDS, REPEATS = 5, 2
 
 Array = NDArray[np.float64]
-Structure = tuple[list[str], list[str]]
+Recalls = tuple[float, float]
 
 
 def main(simulations: int = 2000, corpora: int = 400, trials: int = 300) -> None:
     """Print all tables."""
     designs = structures()
     fixed_predictions(designs, simulations)
-    trained_again({name: four_classes(*designs[name]) for name in list(designs)[:2]}, corpora)
+    trained_again({name: without_burping(designs[name]) for name in ("DonateACry", "its Table 1")}, corpora)
     print(f"\n3. rejected at 5 % with no signal and full identity, {trials} corpora, in %")
-    for (split, way), rate in rejections(trials).items():
+    rng = np.random.default_rng(2)
+    nulls = [null_corpus(rng) for _ in range(trials)]
+    rejects = Parallel(n_jobs=-1)(delayed(rejected)(*corpus, k) for k, corpus in enumerate(nulls))
+    for (split, way), rate in pd.DataFrame(rejects).mean().items():
         print(f"{split:10} {way:10} {100 * rate:5.1f}")
     differences(designs, simulations // 4)
 
 
-def fixed_predictions(designs: dict[str, Structure], simulations: int) -> None:
-    """Print the table of fixed predictions."""
-    print("1. fixed predictions: coverage in % / width of 95% intervals,", end=" ")
-    print(f"{simulations} simulations; columns: recall of the largest class/of the others")
-    print(f"{'':27}icc " + "".join(f"{f'{a:g}/{b:g}':>11}" for a, b in RECALLS))
-    for title, (labels, infants) in designs.items():
-        clips = np.zeros((len(set(infants)), len(set(labels))))
-        people, classes = (np.unique(a, return_inverse=True)[1] for a in (infants, labels))
-        np.add.at(clips, (people, classes), 1)
-        for icc in ICCS:
-            cells = [held(clips, recalls, icc, simulations) for recalls in RECALLS]
-            for name in cells[0]:
-                row = "".join(f"{100 * c[name][0]:6.1f}/{c[name][1]:.2f}" for c in cells)
-                print(f"{title[:16]:17}{name:10}{icc:4g}{row}")
-
-
-def trained_again(designs: dict[str, Structure], corpora: int) -> None:
-    """Print the table of models trained again."""
-    print(f"\n2. models trained again, {corpora} simulated corpora a row; {FOLDS} folds,", end=" ")
-    print(f"{REPEATS} repeats; for each score: the true score, coverage in % ± its standard error")
-    print("/ mean width of the library's interval")
-    print(f"{'':47}" + "".join(f"{name:^21}" for name in ("balanced accuracy", "accuracy", "AUC")))
-    points = [(name, s, seed) for name in designs for s in SIGNALS for seed in range(corpora)]
-    rows = pd.DataFrame(
-        row
-        for part in Parallel(n_jobs=-1)(delayed(scored)(designs, point) for point in points)
-        for row in part
-    )
-    means = coverage_of(rows)
-    for (corpus, classifier, signal, split), part in means.groupby(level=[0, 1, 2, 3], sort=False):
-        cells = "".join(f"{cell.true:6.2f}{in_words(cell, corpora):>14} " for _, cell in part.iterrows())
-        print(f"{corpus:14}{classifier:13}signal {signal:g}  {split:10}{cells}")
-    for split, part in means.groupby(level="split", sort=False):
-        shares = 100 * part.covered
-        print(
-            f"{split:10}coverage {shares.min():.0f} to {shares.max():.0f} %,"
-            f" mean {shares.mean():.1f} %; mean width {part.width.mean():.2f}"
-        )
-
-
-def coverage_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the true score, and the intervals' coverage and mean width, by setting and metric."""
-    by = ["corpus", "classifier", "signal", "split", "metric"]
-    true = rows.groupby(by).target.transform("mean")
-    covered = (rows.low <= true + 1e-12) & (true - 1e-12 <= rows.high)
-    columns = {"true": true, "covered": covered, "width": rows.high - rows.low}
-    return rows[by].assign(**columns).groupby(by, sort=False).mean()
-
-
-def in_words(cell: Any, corpora: int) -> str:
-    """Return the intervals' coverage, its standard error (Agresti & Coull) and their mean width."""
-    share = (cell.covered * corpora + 2) / (corpora + 4)
-    error = np.sqrt(share * (1 - share) / (corpora + 4))
-    return f"{100 * cell.covered:.0f}±{100 * error:.0f}/{cell.width:.2f}"
-
-
-def scored(designs: dict[str, Structure], point: tuple[str, float, int]) -> list[dict[str, Any]]:
-    """Return a row for each split, classifier and metric on one simulated corpus.
-
-    `target` is the score whose mean over corpora is the true one. The models of each fold also
-    predict new infants: a copy of the corpus with its own features for each fold.
-    """
-    name, signal, seed = point
-    labels, infants = designs[name]
-    rng = np.random.default_rng([len(labels), SIGNALS.index(signal), seed])
-    n, new = len(labels), labels * FOLDS
-    many = [f"{k} {infant}" for k in range(FOLDS + 1) for infant in infants]
-    X = features(Design(np.array([*labels, *new]), np.array(many)), signal, rng)
-    corpus = Design(np.array(labels), np.array(infants))
-    y, _ = evaluation.class_indices(labels)
-    every, rows = np.tile(y, FOLDS + 1), []
-    for split, groups in by_split(corpus).items():
-        folds = evaluation.folds(labels, groups, n_splits=FOLDS, repeats=REPEATS, seed=seed)
-        for classifier, model in CLASSIFIERS.items():
-            scores = np.empty((REPEATS, len(X), y.max() + 1))
-            for row, repeat in zip(scores, folds, strict=True):
-                for k, (train, test) in enumerate(repeat):
-                    answered = np.r_[test, (k + 1) * n : (k + 2) * n]
-                    row[answered] = clone(model).fit(X[train], every[train]).predict_proba(X[answered])
-            predicted = scores.argmax(axis=-1)
-            found = library(predicted[:, :n], scores[:, :n], corpus, folds)
-            targets = new_infants(predicted[:, n:], scores[:, n:], y)
-            for (metric, one), target in zip(found.items(), targets, strict=True):
-                rows.append(
-                    {
-                        "corpus": name,
-                        "classifier": classifier,
-                        "signal": signal,
-                        "split": split,
-                        "metric": metric,
-                        "target": target if split == "leak_free" else one.value,
-                        "low": one.low,
-                        "high": one.high,
-                    }
-                )
-    return rows
-
-
-def by_split(corpus: Design) -> dict[str, NDArray[np.str_] | None]:
-    """Return the groups that each split keeps whole."""
-    return {"random": None, "leak_free": corpus.infants}
-
-
-def library(
-    predicted: NDArray[np.int64], scores: Array, corpus: Design, folds: Any
-) -> dict[str, evaluation.Interval]:
-    """Return the library's interval of each score."""
-    y, _ = evaluation.class_indices(corpus.labels)
-    return {
-        "balanced_accuracy": evaluation.interval(predicted, y, corpus.infants),
-        "accuracy": evaluation.interval(predicted, y, corpus.infants, metric="accuracy"),
-        "roc_auc": evaluation.auc_interval(scores, y, corpus.infants, folds),
-    }
-
-
-def new_infants(predicted: NDArray[np.int64], scores: Array, y: NDArray[np.int64]) -> list[float]:
-    """Return balanced accuracy, accuracy and AUC of the models of each fold on its new infants.
-
-    predicted, scores: of new infants by repeat and fold. y: classes of a fold's new infants.
-    """
-    each = predicted.reshape(-1, len(y))  # (repeats x folds, clips)
-    areas = [
-        roc_auc_score(y, part, multi_class="ovr") for part in scores.reshape(-1, len(y), scores.shape[-1])
+def structures() -> dict[str, Design]:
+    """Return labels and infants by name: DonateACry's, by the names of its files, and invented ones."""
+    corpus, rng = donateacry_donors(), np.random.default_rng(0)
+    drawn = [
+        rng.choice(np.flatnonzero(corpus.labels == label), count, replace=False)
+        for label, count in TABLE_1.items()
     ]
-    recalls = [balanced_accuracy_score(y, row) for row in each]
-    return [float(np.mean(recalls)), float(np.mean(each == y)), float(np.mean(areas))]
-
-
-def structures() -> dict[str, Structure]:
-    """Return labels and infants by name: DonateACry's if available, and invented ones."""
-    made = {
+    return {
+        "DonateACry": corpus,
+        "its Table 1": Design(*(names[np.concatenate(drawn)] for names in corpus)),
         "4 x 7 infants x 1": equal(4, 7, 1),
         "4 x 6 infants x 5": equal(4, 6, 5),
         "3 x 12 infants x 5": equal(3, 12, 5),
         "4 x 3 infants x 4": equal(4, 3, 4),
     }
-    folder = paths.data_dir()
-    files = sorted(Path(folder, "donateacry").rglob("*.wav")) if folder else []
-    if not files:
-        print("no donateacry/ in CRYUTILS_DATA_DIR: made structures only")
-        return made
-    labels, infants = ([file.parent.name for file in files], [file.name[:36].lower() for file in files])
-    rng = np.random.default_rng(0)
-    drawn = [
-        clip
-        for label, count in TABLE_1.items()
-        for clip in rng.choice(np.flatnonzero(np.array(labels) == label), count, replace=False)
-    ]
-    return {
-        "DonateACry": (labels, infants),
-        "its Table 1": ([labels[i] for i in drawn], [infants[i] for i in drawn]),
-        **made,
-    }
 
 
-def four_classes(labels: list[str], infants: list[str]) -> Structure:
-    """Return labels and infants without the few clips of burping, a class of neither paper."""
-    kept = [i for i, label in enumerate(labels) if label != "burping"]
-    return [labels[i] for i in kept], [infants[i] for i in kept]
-
-
-def equal(n_classes: int, n_infants: int, n_clips: int) -> Structure:
+def equal(n_classes: int, n_infants: int, n_clips: int) -> Design:
     """Return labels and infants of classes with equally many infants and clips."""
     infants = np.repeat(np.arange(n_classes * n_infants), n_clips)
-    return [f"class{i // n_infants}" for i in infants], [f"infant{i}" for i in infants]
+    labels = [f"class{i // n_infants}" for i in infants]
+    return Design(np.array(labels), np.array([f"infant{i}" for i in infants]))
 
 
-def held(
-    clips: NDArray[np.float64], recalls: tuple[float, float], icc: float, simulations: int
-) -> dict[str, tuple[float, float]]:
+def fixed_predictions(designs: dict[str, Design], simulations: int) -> None:
+    """Print the table of fixed predictions."""
+    print("1. fixed predictions: coverage in % / width of 95% intervals,", end=" ")
+    print(f"{simulations} simulations; columns: recall of the largest class/of the others")
+    print(f"{'':27}icc " + "".join(f"{f'{a:g}/{b:g}':>11}" for a, b in RECALLS))
+    for (title, corpus), icc in product(designs.items(), ICCS):
+        clips = pd.crosstab(corpus.infants, corpus.labels).to_numpy(float)
+        cells = [held(clips, recalls, icc, simulations) for recalls in RECALLS]
+        for name in cells[0]:
+            row = "".join(f"{100 * c[name][0]:6.1f}/{c[name][1]:.2f}" for c in cells)
+            print(f"{title[:16]:17}{name:10}{icc:4g}{row}")
+
+
+def held(clips: Array, recalls: Recalls, icc: float, simulations: int) -> dict[str, tuple[float, float]]:
     """Return the coverage of the true score and the mean width of each method's interval.
 
     clips: float64 (infants, classes), their number.
@@ -276,122 +147,89 @@ def coverage_and_width(low: Array, high: Array, truth: float) -> tuple[float, fl
     return float(np.mean(covers)), float(np.mean(high - low))
 
 
-def differences(designs: dict[str, Structure], simulations: int) -> None:
-    """Print the table of differences."""
-    cells = [
-        {
-            "corpus": name[:16],
-            "metric": metric,
-            "repeats": repeats,
-            "icc": icc,
-            "alike": alike,
-            "recalls": "{:g}/{:g}, {:g}/{:g}".format(*pair[0], *pair[1]),
-            "method": method,
-            "coverage": 100 * coverage,
-            "width": width,
-        }
-        for name, design in designs.items()
-        for metric in ("balanced_accuracy", "accuracy")
-        for repeats in (1, 5)
-        for icc in (0.05, 0.5)
-        for alike in (0.0, 0.9)
-        for pair in PAIRS
-        for method, (coverage, width) in paired(
-            design, pair, icc, alike, repeats, simulations, metric
-        ).items()
-    ]
-    table = pd.DataFrame(cells)
-    print(f"\n4. differences: lowest and mean coverage in %, mean width; {simulations} simulations")
-    for by in ("metric", "corpus", "repeats", "icc", "alike", "recalls"):
-        print(
-            table.groupby([by, "method"], sort=False)
-            .agg(lowest=("coverage", "min"), mean=("coverage", "mean"), width=("width", "mean"))
-            .unstack()
-            .round(2)
-            .to_string()
-        )
+def trained_again(designs: dict[str, Design], corpora: int) -> None:
+    """Print the table of models trained again."""
+    print(f"\n2. models trained again, {corpora} simulated corpora a row; {FOLDS} folds,", end=" ")
+    print(f"{REPEATS} repeats; for each score: the true score, coverage in % ± its standard error")
+    print("/ mean width of the library's interval")
+    print(f"{'':47}" + "".join(f"{name:^21}" for name in ("balanced accuracy", "accuracy", "AUC")))
+    points = product(designs.items(), SIGNALS, range(corpora))
+    rows = pd.DataFrame([*chain(*Parallel(n_jobs=-1)(delayed(scored)(*point) for point in points))])
+    means = coverage_of(rows)
+    for (corpus, classifier, signal, split), part in means.groupby(level=[0, 1, 2, 3], sort=False):
+        cells = "".join(f"{cell.true:6.2f}{in_words(cell, corpora):>14} " for cell in part.itertuples())
+        print(f"{corpus:14}{classifier:13}signal {signal:g}  {split:10}{cells}")
+    for split, part in means.groupby(level="split", sort=False):
+        shares, width = 100 * part.covered, part.width.mean()
+        print(f"{split:10}coverage {shares.min():.0f} to {shares.max():.0f} %,", end=" ")
+        print(f"mean {shares.mean():.1f} %; mean width {width:.2f}")
 
 
-def paired(
-    design: Structure,
-    pair: tuple[tuple[float, float], ...],
-    icc: float,
-    alike: float,
-    repeats: int,
-    simulations: int,
-    metric: str = "balanced_accuracy",
-) -> dict[str, tuple[float, float]]:
-    """Return coverage and mean width of each interval of A's score minus B's."""
-    classes, people = (np.unique(names, return_inverse=True)[1] for names in design)
-    part = classes if metric == "balanced_accuracy" else np.zeros_like(classes)
-    member = np.zeros((len(classes), people.max() + 1, part.max() + 1))
-    member[np.arange(len(classes)), people, part] = 1
-    clips = member.sum(axis=0)
-    size, weights = clips.sum(axis=0), np.full(clips.shape[1], 1 / clips.shape[1])
-    of_class = np.bincount(classes)
-    recalls = [np.where(of_class == of_class.max(), *of_model) for of_model in pair]
-    answers = correlated_answers(people, classes, recalls, icc, alike, repeats, simulations)
-    right = np.tensordot(answers.mean(axis=1), member, axes=1)  # model, simulation, infant, class
-    each = (answers[0] - answers[1]) @ (member.sum(axis=1) / size) @ weights
-    df, shape = intervals.part_degrees(clips), (simulations, len(clips), 2 * len(weights))
-    joined = intervals.combined(
-        np.concatenate(right, axis=-1),
-        np.broadcast_to(np.tile(clips, 2), shape),
-        np.r_[weights, -weights],
-        df=np.tile(df, 2),
-    )
-    gain = right[0] - right[1]
-    without = (gain.sum(axis=1, keepdims=True) - gain) / (size - clips)
-    library = intervals.difference_bounds(without, clips, joined.score, weights, df.min())
-    ways = {"library": library, "MOVER": joined}
-    for name, bounds in ways.items():
-        ways[name] = intervals.add_between_run_variance(bounds, [each.T], df=df.min(), limits=(-1, 1))
-    ways["needed"] = around(joined, intervals.t_quantile(np.inf) * joined.score.std())
-    gained = recalls[0] - recalls[1]
-    truth = float(np.mean(gained if metric == "balanced_accuracy" else gained[classes]))
-    return {name: coverage_and_width(*bounds[1:3], truth) for name, bounds in ways.items()}
+def coverage_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the true score, and the intervals' coverage and mean width, by setting and metric."""
+    by = ["corpus", "classifier", "signal", "split", "metric"]
+    true = rows.groupby(by).target.transform("mean")
+    covered = (rows.low <= true + 1e-12) & (true - 1e-12 <= rows.high)
+    columns = {"true": true, "covered": covered, "width": rows.high - rows.low}
+    return rows[by].assign(**columns).groupby(by, sort=False).mean()
 
 
-def around(bounds: intervals.Bounds, half: Array) -> intervals.Bounds:
-    """Return the bounds with the same scores and other half widths."""
-    return bounds._replace(low=bounds.score - half, high=bounds.score + half)
+def in_words(cell: Any, corpora: int) -> str:
+    """Return the intervals' coverage, its standard error (Agresti & Coull) and their mean width."""
+    share = (cell.covered * corpora + 2) / (corpora + 4)
+    error = np.sqrt(share * (1 - share) / (corpora + 4))
+    return f"{100 * cell.covered:.0f}±{100 * error:.0f}/{cell.width:.2f}"
 
 
-def correlated_answers(
-    people: NDArray[np.int64],
-    classes: NDArray[np.int64],
-    recalls: list[Array],
-    icc: float,
-    alike: float,
-    repeats: int,
-    simulations: int,
-) -> Array:
-    """Return which answers are right, 0 or 1, float64 (models, repeats, simulations, clips).
+def scored(named: tuple[str, Design], signal: float, seed: int) -> list[dict[str, Any]]:
+    """Return a row for each split, classifier and metric on one simulated corpus.
 
-    An answer is right if a normal variable is below the quantile of its class's recall. The
-    variable is the sum of parts of infant and class, clip, and (of several) repeat.
+    `target` is the score whose mean over corpora is the true one. The models of each fold also
+    predict new infants: a copy of the corpus with its own features for each fold.
     """
-    rng = np.random.default_rng(1)
-    cell = np.unique(people * (classes.max() + 1) + classes, return_inverse=True)[1]
-    shapes = (simulations, cell.max() + 1), (simulations, len(cell))
-    shared, answers = [rng.standard_normal(shape) for shape in shapes], []
-    for recall in recalls:
-        infant, clip = (
-            np.sqrt(alike) * part + np.sqrt(1 - alike) * rng.standard_normal(part.shape) for part in shared
-        )
-        again = rng.standard_normal((repeats, *clip.shape))
-        noise = (clip + again) / np.sqrt(2) if repeats > 1 else clip[None]
-        latent = np.sqrt(icc) * infant[:, cell] + np.sqrt(1 - icc) * noise
-        answers.append((latent < ndtri(recall)[classes]).astype(float))
-    return np.stack(answers)
+    name, corpus = named
+    n = len(corpus.labels)
+    rng = np.random.default_rng([n, SIGNALS.index(signal), seed])
+    many = [f"{k} {infant}" for k in range(FOLDS + 1) for infant in corpus.infants]
+    X = features(Design(np.tile(corpus.labels, FOLDS + 1), np.array(many)), signal, rng)
+    y, _ = class_indices(corpus.labels)
+    every, rows = np.tile(y, FOLDS + 1), []
+    for split, groups in by_split(corpus).items():
+        folds = evaluation.folds(corpus.labels, groups, n_splits=FOLDS, repeats=REPEATS, seed=seed)
+        for classifier, model in CLASSIFIERS.items():
+            scores = np.empty((REPEATS, len(X), y.max() + 1))
+            for row, repeat in zip(scores, folds, strict=True):
+                for k, (train, test) in enumerate(repeat):
+                    answered = np.r_[test, (k + 1) * n : (k + 2) * n]
+                    row[answered] = clone(model).fit(X[train], every[train]).predict_proba(X[answered])
+            predicted, about = scores.argmax(axis=-1)[:, :n], (y, corpus.infants)
+            found = {
+                "balanced_accuracy": evaluation.interval(predicted, *about),
+                "accuracy": evaluation.interval(predicted, *about, metric="accuracy"),
+                "roc_auc": evaluation.auc_interval(scores[:, :n], *about, folds),
+            }
+            targets = new_infants(scores[:, n:].reshape(-1, n, scores.shape[-1]), y)
+            for (metric, one), target in zip(found.items(), targets, strict=True):
+                row = {"corpus": name, "classifier": classifier, "signal": signal, "split": split}
+                row |= {"metric": metric, "low": one.low, "high": one.high}
+                rows.append(row | {"target": target if split == "leak_free" else one.value})
+    return rows
 
 
-def rejections(trials: int) -> dict[tuple[str, str], float]:
-    """Return how often a true null is rejected, by split and method of permutation."""
-    rng = np.random.default_rng(2)
-    corpora = [null_corpus(rng) for _ in range(trials)]
-    answers = Parallel(n_jobs=-1)(delayed(rejected)(each) for each in enumerate(corpora))
-    return {key: float(np.mean([one[key] for one in answers])) for key in answers[0]}
+def by_split(corpus: Design) -> dict[str, NDArray[np.str_] | None]:
+    """Return the groups that each split keeps whole."""
+    return {"random": None, "leak_free": corpus.infants}
+
+
+def new_infants(scores: Array, y: NDArray[np.int64]) -> list[float]:
+    """Return the mean balanced accuracy, accuracy and AUC of models, each on its own new infants.
+
+    scores: float64 (models, clips, classes). y: classes of the clips, which are the same for all.
+    """
+    each = scores.argmax(axis=-1)
+    recalls = [balanced_accuracy_score(y, row) for row in each]
+    areas = [roc_auc_score(y, part, multi_class="ovr") for part in scores]
+    return [float(np.mean(recalls)), float(np.mean(each == y)), float(np.mean(areas))]
 
 
 def null_corpus(rng: np.random.Generator) -> tuple[Array, Design]:
@@ -402,20 +240,18 @@ def null_corpus(rng: np.random.Generator) -> tuple[Array, Design]:
     return X, Design(np.array([f"class{k}" for k in labels]), infants.astype(str))
 
 
-def rejected(trial: tuple[int, tuple[Array, Any]]) -> dict[tuple[str, str], bool]:
+def rejected(X: Array, corpus: Design, seed: int) -> dict[tuple[str, str], bool]:
     """Return whether each test rejects on one corpus.
 
     The model predicts the label of the nearest training clip, so it recognises the infant.
     """
-    seed, (X, corpus) = trial
-    nearest = KNeighborsClassifier(1)
-    answers = {}
+    nearest, answers = KNeighborsClassifier(1), {}
     for split, groups in by_split(corpus).items():
         options = {"n_splits": 3, "seed": seed}
         test = refitted_test(nearest, X, *corpus, groups=groups, permutations=19, **options)
         answers[split, "blocks"] = test.p_values["model"] <= 0.05
         (drawn,) = evaluation.folds(corpus.labels, groups, repeats=1, **options)
-        y, _ = evaluation.class_indices(corpus.labels)
+        y, _ = class_indices(corpus.labels)
         predicted = cross_val_predict(nearest, X, y, cv=drawn)
         fixed = evaluation.permutation_test({"nearest": predicted}, *corpus, permutations=19, seed=seed)
         answers[split, "fixed"] = fixed.p_values["nearest"] <= 0.05
@@ -437,6 +273,96 @@ def shuffled_freely(
         guess = cross_val_predict(KNeighborsClassifier(1), X, shuffled, cv=drawn)
         as_high += balanced_accuracy_score(shuffled, guess) >= observed
     return (as_high + 1) / 20
+
+
+def differences(designs: dict[str, Design], simulations: int) -> None:
+    """Print the table of differences."""
+    names = ("metric", "repeats", "icc", "alike", "recalls")
+    settings = product(("balanced_accuracy", "accuracy"), (1, 5), (0.05, 0.5), (0.0, 0.9), PAIRS)
+    rows = []
+    for (name, design), setting in product(designs.items(), settings):
+        about = dict(zip(names, setting, strict=True))
+        ways = paired(design, **about, simulations=simulations)
+        about |= {"corpus": name[:16], "recalls": "{:g}/{:g}, {:g}/{:g}".format(*chain(*about["recalls"]))}
+        for method, (coverage, width) in ways.items():
+            rows.append(about | {"method": method, "coverage": 100 * coverage, "width": width})
+    print(f"\n4. differences: lowest and mean coverage in %, mean width; {simulations} simulations")
+    for by in ("metric", "corpus", "repeats", "icc", "alike", "recalls"):
+        parts = pd.DataFrame(rows).groupby([by, "method"], sort=False)
+        columns = {"lowest": ("coverage", "min"), "mean": ("coverage", "mean"), "width": ("width", "mean")}
+        print(parts.agg(**columns).unstack().round(2).to_string())
+
+
+def paired(
+    design: Design,
+    *,
+    metric: str,
+    repeats: int,
+    icc: float,
+    alike: float,
+    recalls: tuple[Recalls, Recalls],
+    simulations: int,
+) -> dict[str, tuple[float, float]]:
+    """Return coverage and mean width of each interval of A's score minus B's."""
+    people, classes = (class_indices(names)[0] for names in (design.infants, design.labels))
+    part = classes if metric == "balanced_accuracy" else np.zeros_like(classes)
+    member = np.zeros((len(classes), people.max() + 1, part.max() + 1))
+    member[np.arange(len(classes)), people, part] = 1
+    clips = member.sum(axis=0)
+    size, weights = clips.sum(axis=0), np.full(clips.shape[1], 1 / clips.shape[1])
+    of_class = np.bincount(classes)
+    by_class = [np.where(of_class == of_class.max(), *of_model) for of_model in recalls]
+    answers = correlated_answers(people, classes, by_class, icc, alike, (repeats, simulations))
+    right = np.tensordot(answers.mean(axis=1), member, axes=1)  # model, simulation, infant, class
+    each = (answers[0] - answers[1]) @ (member.sum(axis=1) / size) @ weights
+    df, shape = intervals.part_degrees(clips), (simulations, len(clips), 2 * len(weights))
+    joined = intervals.combined(
+        np.concatenate(right, axis=-1),
+        np.broadcast_to(np.tile(clips, 2), shape),
+        np.r_[weights, -weights],
+        df=np.tile(df, 2),
+    )
+    gain = right[0] - right[1]
+    without = (gain.sum(axis=1, keepdims=True) - gain) / (size - clips)
+    library = intervals.difference_bounds(without, clips, joined.score, weights, df.min())
+    ways = {"library": library, "MOVER": joined}
+    for name, bounds in ways.items():
+        ways[name] = intervals.add_between_run_variance(bounds, [each.T], df=df.min(), limits=(-1, 1))
+    half = intervals.t_quantile(np.inf) * joined.score.std()
+    ways["needed"] = joined._replace(low=joined.score - half, high=joined.score + half)
+    gained = by_class[0] - by_class[1]
+    truth = float(np.mean(gained if metric == "balanced_accuracy" else gained[classes]))
+    return {name: coverage_and_width(*bounds[1:3], truth) for name, bounds in ways.items()}
+
+
+def correlated_answers(
+    people: NDArray[np.int64],
+    classes: NDArray[np.int64],
+    recalls: list[Array],
+    icc: float,
+    alike: float,
+    sizes: tuple[int, int],
+) -> Array:
+    """Return which answers are right, 0 or 1, float64 (models, *sizes, clips).
+
+    An answer is right if a normal variable is below the quantile of its class's recall. The
+    variable is the sum of parts of infant and class, clip, and (of several) repeat.
+    sizes: numbers of repeats and simulations.
+    """
+    repeats, simulations = sizes
+    rng = np.random.default_rng(1)
+    cell = np.unique(people * (classes.max() + 1) + classes, return_inverse=True)[1]
+    shapes = (simulations, cell.max() + 1), (simulations, len(cell))
+    shared, answers = [rng.standard_normal(shape) for shape in shapes], []
+    for recall in recalls:
+        infant, clip = (
+            np.sqrt(alike) * part + np.sqrt(1 - alike) * rng.standard_normal(part.shape) for part in shared
+        )
+        again = rng.standard_normal((repeats, *clip.shape))
+        noise = (clip + again) / np.sqrt(2) if repeats > 1 else clip[None]
+        latent = np.sqrt(icc) * infant[:, cell] + np.sqrt(1 - icc) * noise
+        answers.append((latent < ndtri(recall)[classes]).astype(float))
+    return np.stack(answers)
 
 
 if __name__ == "__main__":

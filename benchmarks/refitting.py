@@ -20,8 +20,8 @@ def refitted_test(
     *,
     groups: Names | None,
     permutations: int,
-    n_splits: int = 5,
-    seed: int = 0,
+    n_splits: int,
+    seed: int,
 ) -> PermutationTest:
     """Return the permutation test of one model, named "model".
 
@@ -39,10 +39,7 @@ def refitted_test(
         predicted = cross_val_predict(model, X, y[order], cv=drawn)
         return float(balanced_accuracy_score(y[order], predicted))
 
-    null = []
-    for number in range(permutations):
-        stream = np.random.SeedSequence(seed, spawn_key=(number,))
-        order = permute_labels(np.arange(len(y)), infants, np.random.default_rng(stream))
-        null.append([score(order)])
-    observed = np.array([score(np.arange(len(y)))])
-    return PermutationTest(("model",), observed, np.array(null))
+    every, null = np.arange(len(y)), []
+    for stream in np.random.SeedSequence(seed).spawn(permutations):
+        null.append([score(permute_labels(every, infants, np.random.default_rng(stream)))])
+    return PermutationTest(("model",), np.array([score(every)]), np.array(null))
