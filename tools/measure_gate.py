@@ -10,7 +10,6 @@ trained on them. Writes `gate_home.csv` and `gate_alarms.csv` into the same fold
 import json
 import re
 import sys
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from fit_gate import HOME, QUIETER_DB, joined, shares, windows_of
 import cryutils
 from crydecode.alarm import Alarm, Change, Event
 from cryutils import audio
-from cryutils.models.gate import LEAST, QUIETEST_DB, SR, STEP_S, WINDOW_S, Gate
+from cryutils.models.gate import CRY_PAUSE_S, QUIETEST_DB, SR, STEP_S, WINDOW_S, Gate, bursts
 
 ESC = r"^ESC-50/audio/\d-(\d+)-\w-(?:%s)\.wav"  # recording, class
 ADULTS = r"^Nonverbal-Vocalization-Dataset/dataset/(?:%s)/(\w{4})"  # class, speaker
@@ -159,12 +158,11 @@ def by_delay(heard: list[tuple[str, str, list[bool]]], delay_s: float) -> Iterat
 
 
 def crying(passes: "pd.Series[bool]") -> list[bool]:
-    """Return whether the live analysis says "crying" after each window: as in `gate.bursts`."""
-    recent, is_on, said = deque([False] * 4, maxlen=4), False, []
-    for each in passes:
-        recent.append(each)
-        is_on = sum(recent) >= LEAST or (is_on and any(recent))
-        said.append(is_on)
+    """Return whether the live analysis says "crying" after each window."""
+    heard, said = np.r_[False, passes], []
+    for now in range(1, len(heard)):
+        found = bursts(heard[: now + 1])
+        said.append(bool(found) and found[-1][1] > now * STEP_S + WINDOW_S - CRY_PAUSE_S)
     return said
 
 

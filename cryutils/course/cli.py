@@ -708,15 +708,7 @@ def serve(
     plain = binding.listen(host, port and (port + 1) % 65536) if phones else []
     if demo and (tls or not binding.is_local(sockets)):
         raise InputError("--demo: a demonstration is for this machine alone and needs no HTTPS.")
-    from cryutils.inference.trained_models import DEMO, find_run
-
-    folder = None
-    try:
-        folder = DEMO if demo and run is None else find_run("full", run)
-    except InputError as error:  # the page detects crying without them
-        if demo or run is not None:
-            raise
-        say(f"The page detects crying and names no reason: {error}")
+    folder = _models(run, demo)
     address = f"{'https' if tls else 'http'}://{place}:{sockets[0].getsockname()[1]}/"
     if demo:
         from crydecode import serve as application
@@ -742,6 +734,21 @@ def serve(
             what = "No model has learned from real infants, so the page names no reason"
             say(f"{what}: `cryutils run 04_cry2 --profile real` trains one.")
         application.run(app, sockets, **tls)
+
+
+def _models(run: str | None, demo: bool) -> Path | None:
+    """Return the folder of the models that answer; if there are none, say so."""
+    from cryutils.inference.trained_models import DEMO, find_run
+
+    if demo and run is None:
+        return DEMO
+    try:
+        return find_run("full", run)
+    except InputError as error:  # the page detects crying without them
+        if demo or run is not None:
+            raise
+        say(f"The page detects crying and names no reason: {error}")
+        return None
 
 
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)  # which end this process

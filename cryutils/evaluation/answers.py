@@ -95,19 +95,10 @@ def out_of_fold(
     """
     split = Split(split)
     groups = split.groups(clips)
-    if split is Split.RANDOM_FRAMES and isinstance(folds, int) and len({*clips.ids}) == len(clips):
-        what = "random_frames needs several frames or windows of a clip; use random for clips"
-        raise InputError(f"{clips.name}: {what}")
-    if not isinstance(folds, int):
-        divisions = [list(repeat) for repeat in folds]
-    elif draws is not None:
-        divisions = []
-        for number, drawn in enumerate(draws):
-            part, own_seed = clips.take(drawn), seed + number
-            (division,) = split.k_folds(part, n_splits=folds, repeats=1, seed=own_seed)
-            divisions.append([(drawn[train], drawn[test]) for train, test in division])
+    if isinstance(folds, int):
+        divisions = _divide(clips, split, folds, repeats=repeats, seed=seed, draws=draws)
     else:
-        divisions = split.k_folds(clips, n_splits=folds, repeats=repeats, seed=seed)
+        divisions = [list(repeat) for repeat in folds]
     _check(divisions, clips, split)
     wanted, tasks = inspect.signature(experiment).parameters, []
     for repeat, division in enumerate(divisions):
@@ -122,6 +113,22 @@ def out_of_fold(
             collected.append(np.asarray(experiment(train, test, **options)))
             report(len(collected), len(tasks))
     return _table(collected, clips, divisions, split)
+
+
+def _divide(
+    clips: Corpus, split: Split, folds: int, *, repeats: int, seed: int, draws: Sequence[Indices] | None
+) -> list[list[Fold]]:
+    """Return the folds of each repeat, or of each draw."""
+    if split is Split.RANDOM_FRAMES and len({*clips.ids}) == len(clips):
+        what = "random_frames needs several frames or windows of a clip; use random for clips"
+        raise InputError(f"{clips.name}: {what}")
+    if draws is None:
+        return split.k_folds(clips, n_splits=folds, repeats=repeats, seed=seed)
+    divisions = []
+    for number, drawn in enumerate(draws):
+        (division,) = split.k_folds(clips.take(drawn), n_splits=folds, repeats=1, seed=seed + number)
+        divisions.append([(drawn[train], drawn[test]) for train, test in division])
+    return divisions
 
 
 def answers_table(

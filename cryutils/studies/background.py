@@ -146,17 +146,12 @@ def parts(sounds: Sequence[Array], *, sr: int) -> dict[str, Array]:
 
 
 def answers(
-    corpus: Corpus,
-    numbers: Mapping[str, Array],
-    *,
-    folds: int | Sequence[Sequence[Fold]] = 5,
-    repeats: int = 5,
-    seed: int = 0,
+    corpus: Corpus, numbers: Mapping[str, Array], *, folds: int | Sequence[Sequence[Fold]]
 ) -> pd.DataFrame:
     """Return the leak-free answers of an SVM to each part, columns of `evaluation.out_of_fold`.
 
-    The part is the column `condition`. numbers: from `parts`. folds, repeats, seed: as in
-    `evaluation.out_of_fold`, which raises the same errors.
+    The part is the column `condition`. numbers: from `parts`. folds: as in `evaluation.out_of_fold`,
+    which raises the same errors.
     """
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -172,11 +167,11 @@ def answers(
         scores[:, np.searchsorted(classes, model.classes_)] = distance
         return scores
 
-    options: dict[str, Any] = {"split": "leak_free", "folds": folds, "repeats": repeats, "seed": seed}
-    return pd.concat(
-        evaluation.out_of_fold(partial(svm, x=x), corpus, **options).assign(condition=name, model="svm")
-        for name, x in numbers.items()
-    )
+    tables = []
+    for name, x in numbers.items():
+        table = evaluation.out_of_fold(partial(svm, x=x), corpus, split="leak_free", folds=folds)
+        tables.append(table.assign(condition=name, model="svm"))
+    return pd.concat(tables)
 
 
 def scores(answered: pd.DataFrame) -> pd.DataFrame:

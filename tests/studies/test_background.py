@@ -96,7 +96,7 @@ def scores(room: str, octaves: float, seed: int = 0) -> pd.DataFrame:
             sounds.append(in_room(x, room, rng, other=is_pain).astype(np.float32))
             labels.append("pain" if is_pain else "calm")
             infants.append(f"i{infant}")
-    answered = background.answers(corpus(labels, infants), background.parts(sounds, sr=SR), repeats=1)
+    answered = background.answers(corpus(labels, infants), background.parts(sounds, sr=SR), folds=5)
     return background.scores(answered).set_index(["metric", "condition"])
 
 

@@ -183,17 +183,8 @@ def load(
 
     cry(0)  # raises InputError for a duration out of range
     if video:
-        import av
-        import cv2
-
-        from cryutils.video import mp4
-
-        face.check(fps=fps, size=size)
-        if sr not in mp4.SOUND_RATES:
-            rates = ", ".join(map(str, mp4.SOUND_RATES))
-            raise InputError(f"sr={sr} is no rate of a video's sound; use one of {rates} Hz.")
         picture = {"fps": float(fps), "size": size, "dials": asdict(dials)}
-        shaped |= {"faces": FACES, "picture": picture, "av": av.__version__, "opencv": cv2.__version__}
+        shaped |= {"picture": picture, **_versions_of_video(fps, size, sr)}
     key = hashlib.sha256(json.dumps(shaped, sort_keys=True).encode()).hexdigest()[:16]
     root = cache_dir() / "synthetic" / key
     suffix = ".mp4" if video else ".wav"
@@ -203,6 +194,8 @@ def load(
         path, plan = clips[number].path, cry(number)
         sound = voice.render(plan, sr)
         if video:
+            from cryutils.video import mp4
+
             frames = face.frames(face.plan(plan, fps=float(fps)), size=size)
             mp4.write(path, frames, fps=float(fps), sound=sound, sr=sr, synthetic=True)
         else:
@@ -222,6 +215,20 @@ def load(
         citation=DATASET.citation,
         licence=DATASET.licence,
     )
+
+
+def _versions_of_video(fps: float, size: int, sr: int) -> dict[str, Any]:
+    """Return the versions that shape a film's bytes. Raises InputError for what a film can't have."""
+    import av
+    import cv2
+
+    from cryutils.video.mp4 import SOUND_RATES
+
+    face.check(fps=fps, size=size)
+    if sr not in SOUND_RATES:
+        rates = ", ".join(map(str, SOUND_RATES))
+        raise InputError(f"sr={sr} is no rate of a video's sound; use one of {rates} Hz.")
+    return {"faces": FACES, "av": av.__version__, "opencv": cv2.__version__}
 
 
 DATASET = Dataset(
