@@ -25,6 +25,7 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader
 from PIL import Image
+from scipy import ndimage
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -32,7 +33,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 import cryutils
-from cryutils import audio, claims, evaluation
+from cryutils import audio, claims, evaluation, words
 from cryutils.audio.files import wav_bytes
 from cryutils.claims import translator
 from cryutils.claims.tables import in_percent
@@ -52,6 +53,8 @@ DIGITS = string.digits + string.ascii_letters  # a number of right answers is on
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 PLANNED = (12, 20, 40, 80, 160)  # infants in a test of a translator
 INFANTS = PLANNED[-1]  # at most
+SURVEYED = {"random windows": "random pieces", "folders": "given folders", "by infant": "by baby"}
+FEATURES = {"stft": "STFT: the spectrogram of a clip", "mfcc": "MFCC: the coarse shape of its spectrum"}
 MEGABYTES = 34  # of Python and its packages for a check, compressed; a test adds them up
 BABIES = ("infant-001", "infant-002", "infant-007")  # their pitch differs
 # Three installations with two clear cries each for the same reason, two of the babies of lesson 1 among them.
@@ -151,24 +154,81 @@ def numbers() -> dict[str, int | str]:
     return {name: f"{100 * share:.0f}" for name, share in shares.items()} | counts | {"infants": infants}
 
 
+def neighbours() -> list[dict[str, Any]]:
+    """Return the bars of how often a clip's nearest clip is of the same baby, or has the same reason."""
+    values = claims.load_results("reference/judged").set_index("key").value
+    rows = []
+    for key, label in (("same_infant", "same baby"), ("same_label_other_infant", "other baby, same reason")):
+        for end, name in (("nearest", label), ("nearest_chance", "by chance")):
+            share = values[f"data.{key}.{end}"]
+            marked = end == "nearest"
+            rows.append({"label": name, "share": share, "text": f"{100 * share:.0f} %", "marked": marked})
+    return rows
+
+
+def survey() -> list[dict[str, Any]]:
+    """Return the bars of how public projects choose their test clips."""
+    projects = pd.read_csv(ROOT / "data" / "survey.csv").query("included == 'yes' and split != 'none'")
+    counts = projects.split.value_counts()
+    return [
+        {
+            "label": SURVEYED.get(name, name),
+            "text": n,
+            "share": n / counts.max(),
+            "marked": name == "by infant",
+        }
+        for name, n in counts.items()
+    ]
+
+
+def replication() -> list[dict[str, Any]]:
+    """Return Paper A's Table 2 as published and as rebuilt with both splits, in percent, by feature."""
+    scores = claims.load_results("reference/judged").set_index(["key", "split"])
+    scores = 100 * scores[["value", "low", "high"]]
+    published = 100 * claims.published().set_index("key").value
+    groups = []
+    for feature, label in FEATURES.items():
+        rows = []
+        for model, name in words.CLASSIFIERS.items():
+            key = f"feature_validation.{feature}.{model}.accuracy"
+            row = {split: scores.loc[(key, split)].to_dict() for split in ("random", "leak_free")}
+            rows.append(row | {"model": name, "published": published[key]})
+        groups.append({"feature": label, "rows": rows})
+    return groups
+
+
 def lessons() -> list[dict[str, str]]:
-    """Return the title and page of each lesson, and where it runs in the browser, if it does."""
+    """Return the title, question and page of each lesson, and where it runs in the browser, if it does."""
     rows = yaml.safe_load((NOTEBOOKS / "contents.yml").read_text("utf-8"))
     course = [row for row in rows if row["part"] == "The course"]
     return [
-        {"title": row["title"], "page": f"notebooks/{row['name']}.html"}
+        {"title": row["title"], "question": row["question"], "page": f"notebooks/{row['name']}.html"}
         | ({"lite": f"lite/notebooks/index.html?path={row['name']}.ipynb"} if row.get("browser") else {})
         for row in course
     ]
 
 
-def stored_figure(notebook: str, number: int) -> tuple[Image.Image, str]:
-    """Return the figure `number` in the stored outputs of a notebook, and its alternative text."""
+def stored_figure(notebook: str, number: int) -> Image.Image:
+    """Return the figure `number` in the stored outputs of a notebook."""
     cells = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     shown = [output for output in outputs if "image/png" in output.get("data", {})][number]
-    content = base64.b64decode(shown.data["image/png"])
-    return Image.open(io.BytesIO(content)).convert("RGB"), shown.metadata["image/png"]["alt"]
+    return Image.open(io.BytesIO(base64.b64decode(shown.data["image/png"]))).convert("RGB")
+
+
+def panels(figure: Image.Image) -> list[Image.Image]:
+    """Return the spectrograms of a figure, each with the plot below it, without their labels.
+
+    On a phone, the labels would be too small to read: the page says the same in words.
+    """
+    light = np.asarray(figure).min(axis=2)
+    dark, parts = light < 160, []
+    for box in ndimage.find_objects(ndimage.label(dark)[0]):
+        rows, columns = box
+        if dark[box].sum() > 0.04 * dark.size and dark[box].mean() > 0.4:
+            lines = np.flatnonzero((light[rows.start :, columns] < 240).mean(axis=1) > 0.9)
+            parts.append(figure.crop((columns.start, rows.start, columns.stop, rows.start + lines[-1] + 1)))
+    return parts
 
 
 def picture(image: Image.Image, path: Path) -> dict[str, Any]:
@@ -212,6 +272,11 @@ def synthetic_babies(folder: Path) -> list[dict[str, Any]]:
     return babies
 
 
+def checksums() -> pd.Series:
+    """Return the SHA-256 of each recording of the corpora, by its name in data/registry.csv."""
+    return pd.read_csv(ROOT / "data" / "registry.csv").set_index("file").sha256
+
+
 def listeners_trials() -> dict[str, Any]:
     """Return the pairs that listeners judged, their answers and the machine's, and both scores."""
     pairs = pd.read_csv(ROOT / "data" / "listeners.csv")
@@ -220,16 +285,15 @@ def listeners_trials() -> dict[str, Any]:
     said = answers.set_index(answers["clip"].astype(int)).predicted.sort_index()
     first = pairs.asked.cumsum() - pairs.asked  # the row of a pair's first answer
     pairs["machine"] = (said.loc[first].to_numpy() == "known").astype(int)
-    files = (
-        pd.read_csv(ROOT / "data" / "registry.csv")
-        .file.str.extract(r"corvin2024/.*/(\w{3})_(B\d\d)")
-        .dropna()
-    )
+    sums = checksums().filter(like="corvin2024/")
+    sums.index = sums.index.str.rpartition("/").get_level_values(2).str.removesuffix(".wav")
+    files = sums.index.to_series().str.extract(r"(\w{3})_(B\d\d)").dropna()
     baths = {known: [*files[files[0] == known][1]] for known in pairs.known.unique()}
     scores = claims.load_results("reference/corvin").set_index("key")[["value", "low", "high"]]
     return {
         "address": CORVIN,
         "baths": baths,
+        "sums": sums[sums.index.str.contains("_B") | sums.index.isin(pairs.recording)].to_dict(),
         "rows": pairs.to_numpy().tolist(),
         "answers": int(pairs.asked.sum()),
         **{
@@ -335,14 +399,14 @@ def write(folder: Path) -> None:
     pictures = folder / "front"
     pictures.mkdir(parents=True, exist_ok=True)
 
-    def figure(notebook: str, number: int) -> dict[str, Any]:
-        image, alt = stored_figure(notebook, number)
-        return {"alt": alt} | picture(image, pictures / f"{notebook}-{number}.webp")
+    def figures(notebook: str, number: int) -> list[dict[str, Any]]:
+        parts = panels(stored_figure(notebook, number))
+        return [picture(part, pictures / f"{notebook}-{k}.webp") for k, part in enumerate(parts)]
 
-    real = [
-        {"reason": reason, "cries": [f"{reason.replace(' ', '_')}/{app}-{clip}.wav" for clip in clips]}
-        for reason, (app, *clips) in REAL.items()
-    ]
+    sums, real = checksums(), []
+    for reason, (app, *clips) in REAL.items():
+        names = [f"{reason.replace(' ', '_')}/{app}-{clip}.wav" for clip in clips]
+        real.append({"reason": reason, "cries": [(name, sums[f"donateacry/{name}"]) for name in names]})
     data = {
         "babies": synthetic_babies(pictures),
         "real": {"address": donateacry.RAW, "babies": real},
@@ -353,7 +417,8 @@ def write(folder: Path) -> None:
         moved
         | {"style": text("front.css") + moved["style"], "script": text("front.js") + moved["script"]}
         | {"data": in_page(data), "n": numbers() | data["trials"], "words": WORDS, "lessons": lessons()}
-        | {"figure": figure, "film": film(pictures)}
+        | {"figures": figures, "film": film(pictures)}
+        | {"neighbours": neighbours(), "survey": survey(), "replication": replication()}
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
     write_check(folder)

@@ -53,11 +53,22 @@ for (const button of all("[data-play]")) {
 
 // A recording from elsewhere: a WAV file, whose samples may have more bits than a browser plays.
 
-async function fetched(url) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  const [samples, rate] = decoded(await response.arrayBuffer());
+async function fetched(url, sum) {
+  const file = await loaded(url);
+  // Browsers compute checksums on secure pages only, such as https and localhost.
+  const bytes = crypto.subtle && new Uint8Array(await crypto.subtle.digest("SHA-256", file));
+  if (bytes && [...bytes].some((byte, k) => byte !== parseInt(sum.slice(2 * k, 2 * k + 2), 16)))
+    throw new Error("a file differs from the one that was described here");
+  const [samples, rate] = decoded(file);
   return { url: URL.createObjectURL(encoded(samples, rate)), bars: bars(samples) };
+}
+
+async function loaded(url) {
+  const response = await fetch(url, { signal: AbortSignal.timeout(60000) }).catch(() => {
+    throw new Error(`${new URL(url).host} cannot be reached. Check the connection`);
+  });
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  return response.arrayBuffer();
 }
 
 function decoded(buffer) {
@@ -155,7 +166,7 @@ function unlock(name) {
   sounds.get(name).heard = true;
   if (name === "unknown" && !find("#answer").hasChildNodes())
     for (const button of all("[data-guess]")) button.disabled = false;
-  if (name.startsWith("pair-")) {
+  if (name.startsWith("pair-") && !find("[data-same].right")) {
     const both = ["pair-0", "pair-1"].every(each => sounds.get(each).heard);
     for (const button of all("[data-same]")) button.disabled = !both;
   }
@@ -175,7 +186,7 @@ find("#real").addEventListener("click", async event => {
   button.disabled = true;
   source.textContent = "Loading the recordings …";
   try {
-    const load = name => fetched(`${DATA.real.address}/${name}`);
+    const load = ([name, sum]) => fetched(`${DATA.real.address}/${name}`, sum);
     babies = await Promise.all(DATA.real.babies.map(async ({ reason, cries }) => {
       const [cry, again] = await Promise.all(cries.map(load));
       return { reason, cry, again: [again], real: true };
@@ -187,7 +198,7 @@ find("#real").addEventListener("click", async event => {
     find("details").open = false;
     find("summary").textContent = "About these cries. To hear the computer-made ones again, load the page again";
   } catch (error) {
-    source.textContent = `The recordings could not be loaded (${error.message}). You hear the computer-made cries.`;
+    source.textContent = `The recordings could not be loaded: ${error.message}. You hear the computer-made cries.`;
     button.disabled = false;
   }
 });
@@ -207,7 +218,8 @@ const isSame = ([known, recording]) => recording.startsWith(known);
 
 function loadPair([known, recording]) {
   const bath = pick(DATA.trials.baths[known]);
-  return Promise.all([`${known}_${bath}`, recording].map(name => fetched(`${DATA.trials.address}/${name}.wav`)));
+  return Promise.all([`${known}_${bath}`, recording].map(name =>
+    fetched(`${DATA.trials.address}/${name}.wav`, DATA.trials.sums[name])));
 }
 
 function prefetch(number) {
@@ -223,13 +235,16 @@ async function showTrial() {
   try {
     const pair = await next;
     pair.forEach((sound, k) => offer(`pair-${k}`, sound));
-    for (const button of all("[data-same]")) button.disabled = true; // until both are heard
+    for (const button of all("[data-same]")) {
+      button.disabled = true; // until both are heard
+      button.classList.remove("right", "wrong");
+    }
     prefetch(number + 1);
     place.replaceChildren(element("p", element("strong", `Pair ${number + 1} of 10.`), " Hear both. Is it the same baby?"));
     find(".pair").hidden = false;
     find('[data-play="pair-0"]').focus({ preventScroll: true });
   } catch (error) {
-    place.replaceChildren(element("p", `The recordings could not be loaded (${error.message}). Check the connection and try again.`));
+    place.replaceChildren(element("p", `The recordings could not be loaded: ${error.message}.`));
     next = null;
     start.textContent = "Try again";
     start.hidden = false;
@@ -237,22 +252,36 @@ async function showTrial() {
 }
 
 find("#start").addEventListener("click", () => {
+  stop();
+  if (answers.length === 10 && find("#result").hidden) return showResult();
   if (answers.length === trials.length) {
     const [same, others] = [true, false].map(kind => DATA.trials.rows.filter(row => isSame(row) === kind));
     [trials, answers] = [draw([...draw(same, 5), ...draw(others, 5)], 10), []];
     find("#result").hidden = true;
   }
-  prefetch(answers.length);
+  if (!next) prefetch(answers.length);
   showTrial();
 });
 
+function judge(said) {
+  stop();
+  const truth = isSame(trials[answers.length]), right = said === truth;
+  answers.push(right);
+  for (const button of all("[data-same]")) {
+    const isTrue = (button.dataset.same === "true") === truth;
+    button.disabled = true;
+    button.classList.toggle("right", isTrue);
+    button.classList.toggle("wrong", !right && !isTrue);
+  }
+  const verdict = element("strong", `${right ? "Right" : "No"}: it was ${truth ? "the same" : "another"} baby.`);
+  find("#trial").replaceChildren(element("p", verdict, ` ${answers.filter(Boolean).length} of ${answers.length} are right.`));
+  find("#start").textContent = answers.length < trials.length ? "Next pair" : "See how you did";
+  find("#start").hidden = false;
+  find("#start").focus({ preventScroll: true });
+}
+
 for (const button of all("[data-same]"))
-  button.addEventListener("click", () => {
-    stop();
-    answers.push((button.dataset.same === "true") === isSame(trials[answers.length]));
-    if (answers.length < trials.length) showTrial();
-    else showResult();
-  });
+  button.addEventListener("click", () => judge(button.dataset.same === "true"));
 
 function interval(count, n) {  // Wilson's, for 95 %
   const z = 1.96, middle = (count + z * z / 2) / (n + z * z);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -22,11 +23,15 @@ from playwright.sync_api import Browser, Page, Route, expect
 from cryutils import claims
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = set(pd.read_csv(ROOT / "data" / "registry.csv").file)
+REGISTRY = pd.read_csv(ROOT / "data" / "registry.csv")
+FILES = dict(zip(REGISTRY.file, REGISTRY.sha256, strict=True))
 LISTENERS = pd.read_csv(ROOT / "data" / "listeners.csv").set_index(["known", "recording"])
 LESSON = nbformat.read(front_page.LESSON, as_version=4)
 DESK: Any = {"width": 1280, "height": 800}
 WIDTHS = (360, 768, 1280, 1920)
+# The sizes of the letters in charts, in pixels.
+SIZES = """() => [...document.querySelectorAll("figure *")].filter(e => !e.children.length && e.textContent).map(e =>
+  parseFloat(getComputedStyle(e).fontSize) * (e.getScreenCTM?.()?.a ?? 1))"""
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +50,16 @@ def address(site: Path) -> Iterator[str]:
 
 @pytest.fixture
 def opened(chromium: Browser, address: str) -> Iterator[Callable[..., tuple[Page, list[str]]]]:
-    """A function that opens the page, and returns it with the addresses of other servers that it asked."""
+    """A function that opens the page, and returns it with the addresses of other servers that it asked.
+
+    sound: the file that these servers send. The page expects it, unless `described` is true: then it
+    expects the checksums of data/registry.csv.
+    """
     contexts = []
 
-    def opened(sound: bytes | None = None, **options: Any) -> tuple[Page, list[str]]:
+    def opened(
+        sound: bytes | None = None, *, described: bool = False, **options: Any
+    ) -> tuple[Page, list[str]]:
         asked: list[str] = []
         contexts.append(context := chromium.new_context(**{"viewport": DESK} | options))
 
@@ -62,7 +73,13 @@ def opened(chromium: Browser, address: str) -> Iterator[Callable[..., tuple[Page
             else:
                 route.fulfill(body=sound, headers={"Access-Control-Allow-Origin": "*"})
 
+        def expect_sound(route: Route) -> None:
+            sums = re.sub(r"[0-9a-f]{64}", hashlib.sha256(sound or b"").hexdigest(), route.fetch().text())
+            route.fulfill(body=sums, content_type="text/html")
+
         context.route("**/*", answer)
+        if sound and not described:
+            context.route(address, expect_sound)
         page = context.new_page()
         page.goto(address)
         return page, asked
@@ -188,7 +205,8 @@ def test_real_cries_come_from_the_corpus_after_a_click(opened: Any) -> None:
     assert not asked
     page.get_by_role("button", name="Load the real cries").click()
     expect(page.locator("#source")).to_contain_text("real cries of three babies")
-    assert len(asked) == 6 and {"donateacry/" + "/".join(url.split("/")[-2:]) for url in asked} <= FILES
+    assert len(asked) == 6
+    assert {"donateacry/" + "/".join(url.split("/")[-2:]) for url in asked} <= FILES.keys()
     page.get_by_role("button", name="Baby C").click()
     page.wait_for_function("document.querySelector('audio').src.startsWith('blob:')")
     page.wait_for_function("document.querySelector('audio').currentTime > 0")
@@ -201,7 +219,7 @@ def test_without_a_connection_the_computers_cries_remain(opened: Any) -> None:
     page, _ = opened()
     page.get_by_text("Use real cries instead").click()
     page.get_by_role("button", name="Load the real cries").click()
-    expect(page.locator("#source")).to_contain_text("could not be loaded")
+    expect(page.locator("#source")).to_contain_text("raw.githubusercontent.com cannot be reached")
     page.get_by_role("button", name="Baby A").click()
     page.wait_for_function("document.querySelector('audio').currentTime > 0")
     page.get_by_role("button", name="Load the first pair").click()
@@ -209,9 +227,30 @@ def test_without_a_connection_the_computers_cries_remain(opened: Any) -> None:
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
+def test_a_recording_that_differs_from_the_registry_is_refused(opened: Any, site: Path) -> None:
+    page, _ = opened(wav(16), described=True)
+    page.get_by_text("Use real cries instead").click()
+    page.get_by_role("button", name="Load the real cries").click()
+    expect(page.locator("#source")).to_contain_text("a file differs")
+    page.get_by_role("button", name="Load the first pair").click()
+    expect(page.locator("#trial")).to_contain_text("a file differs")
+    data = json.loads(page.locator("#data").text_content())
+    sums = {f"donateacry/{name}": text for baby in data["real"]["babies"] for name, text in baby["cries"]}
+    folder = "corvin2024/cry_sequences_22babies"
+    sums |= {f"{folder}/{name}.wav": text for name, text in data["trials"]["sums"].items()}
+    assert len(sums) > 200 and sums.items() <= FILES.items()
+
+    page.add_init_script("Object.defineProperty(crypto, 'subtle', { value: undefined })")  # as on http
+    page.reload()
+    page.get_by_text("Use real cries instead").click()
+    page.get_by_role("button", name="Load the real cries").click()
+    expect(page.locator("#source")).to_contain_text("real cries of three babies")
+
+
 def test_ten_trials_give_the_scores_of_the_same_ten(opened: Any) -> None:
     page, asked = opened(wav(32))
     page.get_by_role("button", name="Load the first pair").click()
+    right_so_far = 0
     for number in range(10):
         expect(page.locator("#trial")).to_contain_text(f"Pair {number + 1} of 10.")
         page.get_by_role("button", name="In the bath").click()
@@ -220,8 +259,15 @@ def test_ten_trials_give_the_scores_of_the_same_ten(opened: Any) -> None:
         if number == 0:
             page.wait_for_function("document.querySelector('audio').currentTime > 0")
         page.get_by_role("button", name="The same baby").click()
+        verdict = page.locator("#trial strong").inner_text()
+        assert verdict in ("Right: it was the same baby.", "No: it was another baby.")
+        right_so_far += verdict.startswith("Right")
+        page.get_by_role("button", name="In the bath").click()  # once more
+        expect(page.get_by_role("button", name="The same baby")).to_be_disabled()
+        page.get_by_role("button", name="Next pair" if number < 9 else "See how you did").click()
+    assert right_so_far == 5
     names = [url.rpartition("/")[2].removesuffix(".wav") for url in asked]
-    assert {f"corvin2024/cry_sequences_22babies/{name}.wav" for name in names} <= FILES
+    assert {f"corvin2024/cry_sequences_22babies/{name}.wav" for name in names} <= FILES.keys()
     pairs = [sorted(names[k : k + 2], key=lambda name: "_D" in name) for k in range(0, 20, 2)]
     right = []
     for bath, judged in pairs:
@@ -266,4 +312,10 @@ def test_it_fits_and_axe_finds_nothing(opened: Any, scheme: str) -> None:
     for _ in range(10):
         for name in ("In the bath", "At a vaccination", "Another baby"):
             page.get_by_role("button", name=name).click()
+        page.locator("#start").click()
     fits(page, WIDTHS)
+    for width in (360, 390, 960):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert min(page.evaluate(SIZES)) >= 12
+        for name in ("Findings", "Documentation", "Take the course"):
+            expect(page.get_by_role("navigation").get_by_role("link", name=name)).to_be_visible()
