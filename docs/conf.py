@@ -82,6 +82,7 @@ html_theme_options = {
 
 LINK = re.compile(r"(?<![!\w])\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 SITE_LINK = re.compile(r"\[([^\]]*)\]\(https://[\w-]+\.github\.io/cryutils/([^)\s]*)\)")
+FILM = re.compile(r"^\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\.webm\)$", re.MULTILINE)
 OPEN_IN = re.compile(r"^\[(?:Run in the browser|Open in Colab)\].*\n\n", re.MULTILINE)
 
 
@@ -101,6 +102,8 @@ def prepare(app: Sphinx, name: str, source: list[str]) -> None:
         notebook = without_kernel(with_quiz(notebook, Path(name).name))
         source[0] = json.dumps(adapted(notebook))
     else:
+        if name == "docs/application":
+            source[0] = FILM.sub(lambda _: FRONT_PAGE["film_alone"](Path(app.outdir)), source[0])
         source[0] = SITE_LINK.sub(r'<a href="../\2">\1</a>', with_outside_links(source[0], "docs"))
 
 

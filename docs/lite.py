@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
 LINK = re.compile(r"(?<=\]\()((?:\.\./)*)([\w/]+)\.(md|ipynb|py)(?=[#)])")
+RUN_HERE = re.compile(r"\[Run in the browser\]\([^)]*\)")
 PYODIDE = "https://cdn.jsdelivr.net/pyodide/v314.0.3/full/pyodide.mjs"
 # Loaded while the page opens: what the kernel and a first sound need. `NEEDED` is loaded later.
 PRELOADED = [
@@ -199,10 +200,13 @@ def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
     A browser has no real recordings before a click: the sounds are synthetic, and the text about
     DonateACry is left out, as in each run with other recordings. It has no Keras: cells tagged `keras`
     become text. JupyterLite opens only its own files: other links lead to the site, or to the repository.
+    The link *Run in the browser* would lead to the same page again.
     """
     notebook = nbformat.read(ROOT / "notebooks" / f"{row['name']}.ipynb", as_version=4)
     listed = [f"{other['name']}.ipynb" for other in course.contents() if other.get("browser")]
     user, name = REPOSITORY.split("/")[-2:]
+    pages = f"https://{user}.github.io/{name}"
+    stored = f"[Read its stored results]({pages}/notebooks/{row['name']}.html)"
 
     def address(link: re.Match[str]) -> str:
         up, path, kind = link.groups()
@@ -211,7 +215,7 @@ def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
         page = path if up else f"notebooks/{path}"
         if kind == "py":
             return f"{REPOSITORY}/blob/HEAD/{page}.py"
-        return f"https://{user}.github.io/{name}/{page}.html"
+        return f"{pages}/{page}.html"
 
     real, values = row.get("needs", {}).get("sound"), SHORTER.get(row["name"], {})
     if real:
@@ -220,7 +224,9 @@ def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
     for number, cell in enumerate(notebook.cells):
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "markdown":
-            cell.source = LINK.sub(address, cell.source)
+            cell.source = RUN_HERE.sub(
+                f"This notebook runs here, in your browser · {stored}", LINK.sub(address, cell.source)
+            )
         elif "keras" in tags:
             notebook.cells[number] = as_text(cell)
         elif "parameters" in tags:
@@ -263,6 +269,9 @@ def build(site: Path, pyodide: str = PYODIDE) -> None:
         done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(done.stdout + done.stderr)
+    message = (ROOT / "docs" / "browser" / "no_python.html").read_text("utf-8").replace("PYODIDE", pyodide)
+    page = site / "lite" / "notebooks" / "index.html"
+    page.write_text(page.read_text("utf-8").replace("</body>", f"{message}</body>"), encoding="utf-8")
 
 
 if __name__ == "__main__":

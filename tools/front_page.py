@@ -249,6 +249,14 @@ def film(folder: Path) -> dict[str, Any]:
     return places | size | {"kilobytes": round((folder / "application.webm").stat().st_size / 1000)}
 
 
+def film_alone(folder: Path) -> str:
+    """Copy the film into `folder`, the site, and return it as HTML for a page of the documentation."""
+    (folder / "front").mkdir(parents=True, exist_ok=True)
+    macro: Any = PAGES.get_template("film.html.j2").module
+    html = f"<div>{macro.film(film(folder / 'front'), '../')}<script>{text('film.js')}</script></div>"
+    return "\n".join(line for line in html.splitlines() if line)  # Markdown's HTML ends at an empty line
+
+
 def twelve_babies() -> Corpus:
     """Return three synthetic cries of each of twelve babies; the reason changes nothing in them."""
     size = {"infants": 12, "clips_per_infant": 3, "duration_s": 2.5, "sr": 16000, "mostly": 1.0}
@@ -415,7 +423,10 @@ def write(folder: Path) -> None:
     moved = sliders()
     page = PAGES.get_template("index.html.j2").render(
         moved
-        | {"style": text("front.css") + moved["style"], "script": text("front.js") + moved["script"]}
+        | {
+            "style": text("front.css") + moved["style"],
+            "script": text("front.js") + text("film.js") + moved["script"],
+        }
         | {"data": in_page(data), "n": numbers() | data["trials"], "words": WORDS, "lessons": lessons()}
         | {"figures": figures, "film": film(pictures)}
         | {"neighbours": neighbours(), "survey": survey(), "replication": replication()}

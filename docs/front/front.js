@@ -309,9 +309,3 @@ function showResult() {
   find("#start").hidden = false;
   find("#start").focus({ preventScroll: true });
 }
-
-// The film's captions stand beneath it, where they cover nothing
-
-const track = find("video track").track;
-track.mode = "hidden";
-track.addEventListener("cuechange", () => { find("#caption").textContent = track.activeCues[0]?.text ?? ""; });

@@ -104,6 +104,19 @@ def check(page: Page, answer: str) -> str:
     return run_cell(page)
 
 
+def test_a_page_without_python_says_so(site: str, page: Page) -> None:
+    page.route("**/pyodide.mjs", lambda route: route.abort())
+    page.goto(f"{site}lite/notebooks/index.html?path={LESSON_1}.ipynb")
+    expect(page.get_by_role("alert").filter(has_text="Python cannot be loaded")).to_be_visible()
+    link = page.get_by_role("link", name="read the page with its results")
+    assert link.evaluate("link => link.href") == f"{site}notebooks/{LESSON_1}.html"
+    page.get_by_role("button", name="Close").click()
+    expect(link).to_be_hidden()
+    first = page.locator(".jp-RenderedMarkdown").first
+    expect(first.get_by_role("link", name="Read its stored results")).to_be_visible()
+    expect(first.get_by_role("link", name="Run in the browser")).to_have_count(0)
+
+
 HEAVY = {"joblib", "librosa", "matplotlib", "pandas", "pooch", "requests", "scipy", "seaborn", "sklearn"}
 
 
@@ -128,6 +141,7 @@ def test_lesson_1_runs_whole_without_another_server(site: str, page: Page) -> No
     faults = watched(page)
     Files.sent.clear()
     outputs = [output for cell in run(page, site, LESSON_1) for output in cell]
+    expect(page.get_by_text("Python cannot be loaded")).to_have_count(0)
     assert not [output for output in outputs if output["output_type"] == "error"]
     printed = "".join("".join(output.get("text", "")) for output in outputs)
     assert "random split: 71% right; new babies: 20% right" in printed

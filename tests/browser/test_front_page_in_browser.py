@@ -30,8 +30,9 @@ LESSON = nbformat.read(front_page.LESSON, as_version=4)
 DESK: Any = {"width": 1280, "height": 800}
 WIDTHS = (360, 768, 1280, 1920)
 # The sizes of the letters in charts, in pixels.
-SIZES = """() => [...document.querySelectorAll("figure *")].filter(e => !e.children.length && e.textContent).map(e =>
-  parseFloat(getComputedStyle(e).fontSize) * (e.getScreenCTM?.()?.a ?? 1))"""
+SIZES = """() => [...document.querySelectorAll("figure *")]
+  .filter(e => !e.children.length && e.textContent)
+  .map(e => parseFloat(getComputedStyle(e).fontSize) * (e.getScreenCTM?.()?.a ?? 1))"""
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,9 @@ def test_before_a_click_it_is_small_and_asks_no_other_server(opened: Any, site: 
     page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth)")
     assert len(sizes) > 5 and sum(sizes) <= 300_000
     assert not asked and not page.context.cookies() and page.evaluate("localStorage.length") == 0
-    lines = [line for name in ("front.js", "sliders.js") for line in front_page.text(name).splitlines()]
+    lines = [
+        line for name in ("front.js", "film.js", "sliders.js") for line in front_page.text(name).splitlines()
+    ]
     assert len(lines) <= 400
     page.goto((site / "index.html").as_uri())  # without a server
     page.get_by_role("button", name="Hear a cry").click()

@@ -44,6 +44,7 @@ def test_the_site_is_built_without_a_warning_and_needs_no_other_server(
     assert not [(name, url[:80]) for name, url in loaded if re.match(r"(?:https?:)?//", url)]
 
     assert (site / "check.html").is_file() and (site / "translator.html").is_file()
+    assert page(site / "docs" / "application.html").select("video[poster] > source[src$='application.webm']")
     assert page(site / "docs" / "audit.html").select("a[href='../check.html']")
     assert page(site / "notebooks" / "lesson_1_start_here.html").select("input#slider-signal")
     notes = {"lesson_2_cry_or_not": "sliders above", "lesson_4_who_is_in_the_data": "player with all clips"}
