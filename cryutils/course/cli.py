@@ -39,6 +39,7 @@ from cryutils.words import GAP
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cryutils.course.runner import Job
     from cryutils.datasets.archives import Dataset, Files
     from cryutils.datasets.corpus import Corpus
     from cryutils.inference.predict import Predictor
@@ -128,8 +129,8 @@ def run(
       cryutils run 03_feature_validation --data FOLDER -p classes='["hungry","tired"]'
     """
     extras.require("papermill", "course", "running notebooks")
-    from cryutils.claims import every_run, records
-    from cryutils.course import needs, runner
+    from cryutils.claims import every_run
+    from cryutils.course import runner
 
     taken = ("manual", "reference", *runner.profiles())
     if name is not None and (name in taken or not re.fullmatch(r"\w[\w. -]*", name)):
@@ -137,19 +138,9 @@ def run(
     jobs = runner.plan(profile, notebooks, values, data=data, run_name=name)
     if options["scheduler"]:
         extras.require("distributed", "cluster", "--scheduler")
-    # Load each corpus before any notebook does, and say how many problems it has.
     for corpus in {str(job.parameters["data"]) for job in jobs if "data" in job.parameters}:
         if not registry.is_synthetic(corpus):
-            clips = registry.load(corpus)
-            parameters = {
-                job.name: {**records.defaults(job.source), **job.parameters} for job in jobs if data
-            }
-            lines, unable = needs.check(clips, parameters)
-            if unable and len(unable) == len(lines):
-                raise InputError(f"no chosen notebook can use these recordings. {lines[0]}")
-            say(f"{clips.note}; {len(clips)} clips of {len(set(clips.infants))} infants")
-            for line in (_problems(clips, corpus), *lines):
-                say(line)
+            unable = _loaded(corpus, jobs if data else ())
             jobs = [job for job in jobs if job.name not in unable]
     if data and profile == "quick":
         say("The profile quick is for a first look, with few folds and epochs; --profile own is for a study.")
@@ -164,6 +155,22 @@ def run(
     _show({name: table for name, table in every_run().items() if name == folder.name})
     if failed:
         raise SystemExit(1)
+
+
+def _loaded(corpus: str, jobs: "Iterable[Job]") -> list[str]:
+    """Load a corpus before notebooks do, and describe it; return which of these jobs cannot use it."""
+    from cryutils.claims import records
+    from cryutils.course import needs
+
+    clips = registry.load(corpus)
+    parameters = {job.name: {**records.defaults(job.source), **job.parameters} for job in jobs}
+    lines, unable = needs.check(clips, parameters)
+    if unable and len(unable) == len(lines):
+        raise InputError(f"no chosen notebook can use these recordings. {lines[0]}")
+    say(f"{clips.note}; {len(clips)} clips of {len(set(clips.infants))} infants")
+    for line in (_problems(clips, corpus), *lines):
+        say(line)
+    return unable
 
 
 @cryutils.command(epilog="Example: cryutils report --share")
@@ -545,14 +552,8 @@ def predict(
     say(f"{about} No medical device.", err=True)
     rows, bad = [], 0
     for name in tqdm(names, "recordings", leave=False, disable=None if len(names) > 1 else True):
-        message = None
-        try:
-            readings = predictor(resolve(name))
-        except InputError as error:
-            message = printable(error)
-            say(f"cryutils: {message}", err=True)
-            bad += 1
-            readings = [Reading(0.0, GAP)]
+        readings, message = _answers(predictor, name)
+        bad += message is not None
         for reading in readings:
             rows.append(_row(name, reading, predictor) | {"error": message})
             if not (as_json or as_csv or message):
@@ -566,6 +567,16 @@ def predict(
         click.echo(_table(rows, predictor.classes), nl=False)
     if bad:
         raise SystemExit(2 if bad == len(names) else 1)
+
+
+def _answers(predictor: "Predictor", name: str) -> tuple[list[Reading], str | None]:
+    """Return the answers to a file, or one without an answer and what is wrong with the file."""
+    try:
+        return predictor(resolve(name)), None
+    except InputError as error:
+        message = printable(error)
+        say(f"cryutils: {message}", err=True)
+        return [Reading(0.0, GAP)], message
 
 
 def _recordings(name: str) -> Iterator[str]:

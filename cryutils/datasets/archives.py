@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from cryutils._io.media import probe
@@ -93,33 +93,20 @@ class Files:
         return {name: sha256 for name, sha256 in self.registry().items() if not (root / name).is_file()}
 
     def _unpack(self, root: Path) -> None:
-        """Read the archive up to the last missing file and keep those that have the right sha256.
-
-        Raises Unavailable if one is still missing.
-        """
+        """Download the archive and keep what is missing. Raises Unavailable if a file is still missing."""
         import requests
         from tqdm import tqdm
         from urllib3.exceptions import HTTPError
 
         if os.environ.get("CRYUTILS_OFFLINE"):
             raise Unavailable("CRYUTILS_OFFLINE is set")
-        host, missing = urlsplit(self.archive_url).hostname, self._missing()
+        host = urlsplit(self.archive_url).hostname
         root.mkdir(parents=True, exist_ok=True)
         try:
             with requests.get(self.archive_url, stream=True, timeout=(_CONNECT_S, _TIMEOUT_S)) as answer:
                 answer.raise_for_status()
-                reading = tqdm.wrapattr(answer.raw, "read", desc=self.name)
-                with reading as stream, tarfile.open(fileobj=stream, mode="r|gz") as archive:
-                    for member in archive:
-                        folder, _, file = member.name.partition(self.archive_folder)[2].partition("/")
-                        name = f"{self.folders.get(folder, folder)}/{file}"
-                        if member.isfile() and name in missing:
-                            content = archive.extractfile(member).read()  # type: ignore[union-attr]
-                            if hashlib.sha256(content).hexdigest() == missing.pop(name):
-                                with writing(root / name) as part:
-                                    part.write_bytes(content)
-                        if not missing:
-                            break
+                with tqdm.wrapattr(answer.raw, "read", desc=self.name) as stream:
+                    self._keep(stream, root)
         except (requests.RequestException, HTTPError) as error:
             refusal = getattr(error, "response", None)
             cause = f"the connection failed ({type(error).__name__})"
@@ -129,6 +116,21 @@ class Files:
             raise Unavailable(f"{host}: what it sent is no intact archive") from error
         if missing := self._missing():
             raise Unavailable(f"{host}: it sent no intact {min(missing)}")
+
+    def _keep(self, stream: IO[bytes], root: Path) -> None:
+        """Read an archive up to the last missing file, and write those that have the right sha256."""
+        missing = self._missing()
+        with tarfile.open(fileobj=stream, mode="r|gz") as archive:
+            for member in archive:
+                folder, _, file = member.name.partition(self.archive_folder)[2].partition("/")
+                name = f"{self.folders.get(folder, folder)}/{file}"
+                if member.isfile() and name in missing:
+                    content = archive.extractfile(member).read()  # type: ignore[union-attr]
+                    if hashlib.sha256(content).hexdigest() == missing.pop(name):
+                        with writing(root / name) as part:
+                            part.write_bytes(content)
+                if not missing:
+                    break
 
 
 @dataclass(frozen=True, kw_only=True)
