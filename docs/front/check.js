@@ -22,37 +22,46 @@ function audit(name, content) {
   if (!worker) {
     worker = new Worker(DATA.worker, { type: "module" });
     worker.addEventListener("message", ({ data }) => hear(data));
-    worker.addEventListener("error", () => hear({ failed: "its thread did not start" }));
+    worker.addEventListener("error", () => hear({ failed: "this site" }));
   }
   worker.postMessage({ name, content, wheel: new URL(DATA.wheel, location).href, lite: new URL("lite/", location).href });
 }
 
-function hear({ doing, name, report, refused, failed }) {
+function hear({ doing, refused, failed, ...result }) {
   if (doing) return working(doing);
   if (refused) return refuse(refused);
   if (failed) {
     worker = worker?.terminate() ?? null;
-    return refuse(`Python could not be loaded: ${failed}. Check the connection and try again, or use the command.`);
+    return refuse(`Python did not start: its files could not be loaded from ${failed}, or this browser cannot run them. ` +
+      "The first check needs the network once: connect and try again. Or install uv and run: uvx cryutils audit FILE");
   }
+  show(result);
+}
+
+function show({ name, text, page }) {
   working("");
   find("#result-title").textContent = `The audit of ${name}`;
-  find("#report").textContent = report;
+  find("#text").textContent = text;
+  find("#copied").textContent = "";
+  find("#report").srcdoc = page;
   URL.revokeObjectURL(find("#save").href);
-  find("#save").href = URL.createObjectURL(new Blob([saved(name, report)], { type: "text/html" }));
+  find("#save").href = URL.createObjectURL(new Blob([page], { type: "text/html" }));
   find("#save").download = `${name.replace(/\.\w+$/, "")}-audit.html`;
   find("#result").hidden = false;
   find("#result-title").focus();
 }
 
-function saved(name, report) {
-  const page = document.implementation.createHTMLDocument(`Audit of ${name}`);
-  page.documentElement.lang = "en";
-  page.head.insertAdjacentHTML("afterbegin", '<meta charset="utf-8"><meta name="color-scheme" content="light dark">');
-  const parts = { h1: `Audit of ${name}`, pre: report, p: `cryutils ${DATA.version}: cryutils audit ${name}` };
-  for (const [tag, words] of Object.entries(parts))
-    page.body.append(Object.assign(page.createElement(tag), { textContent: words }));
-  return `<!doctype html>\n${page.documentElement.outerHTML}\n`;
-}
+// The frame is as high as the report in it, whose scripts would not run.
+find("#report").addEventListener("load", ({ target }) => {
+  const root = target.contentDocument.documentElement;
+  root.querySelector("h1")?.remove(); // the title above says it
+  new ResizeObserver(() => { target.style.height = `${root.offsetHeight}px`; }).observe(root);
+});
+find("#copy").hidden = !navigator.clipboard; // as on a server without HTTPS
+find("#copy").addEventListener("click", async () => {
+  await navigator.clipboard.writeText(find("#text").textContent);
+  find("#copied").textContent = "Copied.";
+});
 
 async function take(file) {
   if (file && !choice.disabled) audit(file.name, await file.arrayBuffer());

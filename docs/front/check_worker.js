@@ -1,5 +1,6 @@
 // Python in a thread next to the page: it audits a table as the command does.
 const KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"; // whose settings name Pyodide's address
+const PACKAGES = ["numpy", "pandas", "scikit-learn", "scipy", "matplotlib"];
 const AUDIT = `
 from pathlib import Path
 from cryutils.claims import audit
@@ -7,14 +8,15 @@ from cryutils.errors import InputError, printable
 
 def report(name):
     try:
-        lines = audit.lines(audit.audit(audit.read(Path(name))))
-        return "\\n".join(map(printable, lines)), ""
+        table = audit.read(Path(name))
+        result = audit.audit(table)
+        text = "\\n".join(map(printable, audit.lines(result)))
+        return text, audit.page(result, table, title=name), ""
     except InputError as error:
-        return "", printable(error)
-
+        return "", "", printable(error)
 report
 `;
-let python = null;
+let python = null, source = "this site";
 
 async function load(pyodide, packages) {
   let problem = "";
@@ -24,12 +26,12 @@ async function load(pyodide, packages) {
 
 async function start({ wheel, lite }) {
   const settings = await fetch(new URL("jupyter-lite.json", lite));
-  if (!settings.ok) throw new Error("this site has no folder lite");
   const address = (await settings.json())["jupyter-config-data"].litePluginSettings[KERNEL].pyodideUrl;
+  source = new URL(address, lite).host;
   const { loadPyodide } = await import(new URL(address, lite).href);
   const pyodide = await loadPyodide();
-  postMessage({ doing: "Loading NumPy, pandas, SciPy and scikit-learn …" });
-  await load(pyodide, ["numpy", "pandas", "scikit-learn", "scipy", wheel]);
+  postMessage({ doing: "Loading NumPy, pandas, SciPy, scikit-learn and Matplotlib …" });
+  await load(pyodide, [...PACKAGES, wheel]);
   return { pyodide, audit: pyodide.runPython(AUDIT) };
 }
 
@@ -41,8 +43,8 @@ async function check({ pyodide, audit }, { name, content }) {
   postMessage({ doing: `Checking ${name} …` });
   pyodide.FS.writeFile(name, new Uint8Array(content));
   try {
-    const [report, refused] = audit(name);
-    return { name, report, refused };
+    const [text, page, refused] = audit(name);
+    return { name, text, page, refused };
   } catch (error) {
     const reason = error.message.trim().split("\n").at(-1);
     return { refused: `${name}: the audit failed here (${reason}). Use the command.` };
@@ -56,6 +58,7 @@ onmessage = async ({ data }) => {
     python ??= start(data);
     postMessage(await check(await python, data));
   } catch (error) {
-    postMessage({ failed: error.message });
+    console.warn(error);
+    postMessage({ failed: source });
   }
 };
