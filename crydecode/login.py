@@ -20,8 +20,8 @@ from crydecode.asking import ask
 from crydecode.store.accounts import KNOWN_S
 
 # What needs neither a login nor the store.
-FILES = "diary.css live.css live.js night.css night.js night.svg night.webmanifest page.js site.css worker.js"
-STATIC = tuple(f"/static/{name}" for name in FILES.split())
+FILES = "diary.css live.css night.css site.css buttons.js live.js night.js page.js worker.js night.svg"
+STATIC = tuple(f"/static/{name}" for name in (*FILES.split(), "night.webmanifest"))
 PUBLIC = ("/login", *STATIC)
 HASHES, HASHED_S = asyncio.Semaphore(2), 600.0  # a hash takes 64 MiB, and many may be asked for at once
 
@@ -82,13 +82,15 @@ async def log_in(request: Request) -> Response:
 async def _follow(request: Request, link: str) -> Response:
     """Log in by a link that does so once, or say why it does not."""
     state = request.app.state
-    if link and (user := await ask(state.store.logins.follow, link)) is not None:
+    is_in = await ask(state.store.logins.user, request.scope["ticket"]) is not None
+    is_kept = is_in and state.film is not None  # a demonstration's second link is for another browser
+    if link and not is_kept and (user := await ask(state.store.logins.follow, link)) is not None:
         return await _enter(request, user, "/")
-    if await ask(state.store.logins.user, request.scope["ticket"]) is not None:
+    if is_in:
         return RedirectResponse("/", 303)
     why = "This code was used, or it is too old. Make a new one, or log in with your name and password."
     if state.film is not None:
-        why = "This is a demonstration. The link in the terminal opens it, once."
+        why = "Each link of the demonstration works once. More, Set up another phone, makes a new one."
     return state.page(request, "login.html", status=403, error=why, next="/")
 
 

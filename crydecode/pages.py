@@ -23,7 +23,7 @@ from starlette.websockets import WebSocket
 from crydecode import diary
 from crydecode.alarm import AGAIN_S, DELAY_S
 from crydecode.asking import ask
-from crydecode.diary import CRY, HELPED, MISSED, NOTES, ONE_DAY
+from crydecode.diary import CRY, HELPED, MISSED, NOTES, ONE_DAY, Day
 from crydecode.login import STATIC, form, log_in, log_out, own_path
 from crydecode.phone import drawn
 from crydecode.store import Log, transfer
@@ -40,8 +40,8 @@ EXPORTS, EXPORT_S = asyncio.Semaphore(2), 600.0
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 KINDS["webmanifest"] = "application/manifest+json"
 RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and in question at night; of a sheet
+LOOKED_BACK = "/diary", "/sheet", "/study", "/export"  # pages of what was
 STUDY_DAYS = 30  # whose cries are compared with what helped
-SHOWN_DAYS = 2, 7, 14  # at once, with lines if it is the first of these
 EARLY_S = 300.0  # by which another clock may be ahead
 _OWNER, _NAME = metadata("cryutils")["Project-URL"].split("/")[-2:]
 SITE = "" if _OWNER == "OWNER" else f"https://{_OWNER}.github.io/{_NAME}/"  # "" if it is not published
@@ -51,7 +51,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     """Return a page for the browser that asks."""
     state = request.app.state
     about = {"user": request.scope.get("user"), "film": state.film is not None, "models": state.models}
-    about |= {"path": request.url.path}
+    about |= {"path": request.url.path, "sample": state.sample}
     return TEMPLATES.TemplateResponse(request, template, about | context, status)
 
 
@@ -72,10 +72,19 @@ async def refuse(request: Any, error: Any) -> Response | None:
 
 
 async def chosen(request: Request) -> tuple[list[Log], Log | None]:
-    """Return all infants' logs, and the one that the address names, by default the first."""
-    logs = await ask(request.app.state.store.infants)
+    """Return all infants' logs, and the one that the address names, by default the first.
+
+    Pages of the past also show a demonstration's made-up week, first of all if nothing was heard yet.
+    """
+    state, asked, path = request.app.state, request.query_params.get("infant", ""), request.url.path
+    sample = state.sample
+    logs = [log for log in await ask(state.store.infants) if sample is None or log.id != sample.id]
     by_id = {str(log.id): log for log in logs}
-    return logs, by_id.get(request.query_params.get("infant", next(iter(by_id), "")))
+    log = by_id.get(asked or next(iter(by_id), ""))
+    if sample and path in LOOKED_BACK:
+        is_first = not asked and log is not None and not await ask(log.lines)
+        log = sample if is_first or asked == str(sample.id) else log
+    return logs, log
 
 
 def of_infant(show: Callable[..., Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -131,26 +140,25 @@ async def live(request: Request, logs: list[Log], log: Log) -> Response:
 
 async def show_diary(request: Request, logs: list[Log], log: Log) -> Response:
     """Show the last days, or one, from noon to noon (Figure 6)."""
-    asked, when, n = request.query_params, None, SHOWN_DAYS[0]
-    with suppress(ValueError):
-        n = next((n for n in SHOWN_DAYS if n == int(asked.get("days", ""))), n)
+    asked, when = request.query_params, None
     with suppress(ValueError):
         named = date.fromisoformat(asked.get("day", ""))
         when = named if 1970 < named.year < 2242 else None
-    newest = await ask(log.day, when)
-    earlier = [await ask(log.day, newest.start - k * ONE_DAY) for k in range(1, n if when is None else 1)]
-    back = f"/diary?infant={log.id}" + (f"&day={newest.start}" if when else f"&days={n}")
-    days, today = [newest, *earlier], date.today()
-    return page(request, "diary.html", logs=logs, log=log, days=days, when=when, back=back, today=today)
+    days = await _days(log, 1 if when else 14 if asked.get("days") == "14" else 7, when)
+    back = f"/diary?infant={log.id}&" + (f"day={when}" if when else f"days={len(days)}")
+    about: dict[str, Any] = {"days": days, "when": when, "back": back, "today": date.today()}
+    return page(request, "diary.html", logs=logs, log=log, **about)
+
+
+async def _days(log: Log, n: int, newest: date | None = None) -> list[Day]:
+    first = await ask(log.day, newest)
+    return [first, *[await ask(log.day, first.start - k * ONE_DAY) for k in range(1, n)]]
 
 
 async def sheet(request: Request, logs: list[Log], log: Log) -> Response:
     """Show the last 24 hours or seven days on a page to print, for a clinic."""
-    if request.query_params.get("days") == "7":
-        newest = await ask(log.day)
-        days = [newest, *[await ask(log.day, newest.start - k * ONE_DAY) for k in range(1, 7)]]
-    else:
-        days = [await ask(log.period, time.time() - DAY_S, time.time())]
+    now, is_week = time.time(), request.query_params.get("days") == "7"
+    days = await _days(log, 7) if is_week else [await ask(log.period, now - DAY_S, now)]
     return page(request, "sheet.html", logs=logs, log=log, days=days, printed=datetime.now())
 
 
@@ -204,13 +212,12 @@ async def babies(request: Request) -> Response:
 async def another_phone(request: Request) -> Response:
     """Show how to set up another phone; after a tap, with a code that logs it in once."""
     store, phones, (_, log) = request.app.state.store, request.app.state.phones, await chosen(request)
-    pages, code = phones.pages if phones else str(request.base_url), None
+    pages, link = phones.pages if phones else str(request.base_url), ""
     if request.method == "POST":
         await form(request)
-        link = await ask(store.logins.link, request.scope["user"], LINK_S)
-        code = drawn(f"{pages}login?link={link}")
-    about = {"phones": phones, "pages": pages, "code": code, "minutes": LINK_S // 60}
-    about |= {"install": drawn(phones.install) if phones else None, "is_https": pages.startswith("https:")}
+        token = await ask(store.logins.link, request.scope["user"], LINK_S)
+        link = f"{pages}login?link={token}"
+    about = {"phones": phones, "pages": pages, "link": link, "minutes": LINK_S // 60, "drawn": drawn}
     return page(request, "phone.html", log=log, **about)
 
 

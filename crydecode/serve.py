@@ -6,15 +6,18 @@ uvicorn, whose limits keep one visitor from keeping out the others.
 
 import asyncio
 import logging
+import random
 import resource
 import secrets
 import signal
 import socket
 import threading
+import time
 import traceback
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +37,18 @@ from uvicorn.protocols.utils import ClientDisconnected
 from crydecode import pages
 from crydecode import store as stores
 from crydecode.binding import PROXIES, SILENT
+from crydecode.diary import CRY, HELPED
 from crydecode.login import LoginRequired
 from crydecode.phone import Phones
 from crydecode.sockets import MOST_BYTES, Protocol, Sockets
-from crydecode.store import Store
+from crydecode.store import Log, Store
 from crydecode.store.accounts import LIFETIME_S
 from cryutils._io.paths import scratch_dir
 from cryutils._io.progress import say
 from cryutils.errors import InputError
+from cryutils.inference.readings import HOP_S, Reading
 from cryutils.widgets.monitor import Models
+from cryutils.words import NO_CRY, UNSURE
 
 MOST_FORM_BYTES = 2**16
 FILES = 4096  # open files, among them idle connections, which uvicorn does not end
@@ -69,13 +75,14 @@ def application(
     run: Path | None,
     phones: Phones | None = None,
     film: Path | None = None,
+    sample: Log | None = None,
 ) -> Starlette:
     """Return the application for the users in `store`.
 
     hosts: names by which browsers may call it; otherwise another site whose name resolves to this
     machine could use it from a caregiver's browser (DNS rebinding). run: the folder of the run whose
     models answer, None for the cry gate alone. phones: how phones reach the pages. film: what
-    the pages of a demonstration play.
+    the pages of a demonstration play. sample: its made-up week, only to look at.
     """
     models = Models(run)
     sockets = Sockets(store, models, film)
@@ -98,7 +105,7 @@ def application(
         lifespan=lifespan,
     )
     app.state.store, app.state.phones, app.state.film = store, phones, film
-    app.state.sockets, app.state.page = sockets, pages.page
+    app.state.sockets, app.state.page, app.state.sample = sockets, pages.page, sample
     app.state.models = models.answering(synthetic=film is not None).parts
     return app
 
@@ -130,20 +137,43 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
 
 def demonstrate(address: str, hosts: list[str], sockets: list[socket.socket], models: Path | None) -> None:
     """Serve a temporary household whose pages play a film, and open its page in a browser. models: a run."""
+    say("A demonstration with synthetic sound and pictures. It is ready in some seconds.")
     folder = scratch_dir()  # removed when the process ends
     film = folder / "film.mp4"
-    with stores.open(f"sqlite:///{folder}/store.sqlite") as household:
-        user = household.users.add("demo", secrets.token_hex())
-        household.add_infant("Demo infant")
-        opening = f"{address}login?link={household.logins.link(user, LIFETIME_S)}"
-        say("A demonstration with synthetic sound and pictures.")
-        say(f"Open {opening} (once; Ctrl+C stops and deletes everything).")
-        # In a thread, because some browsers block the call until they are closed.
-        threading.Thread(target=webbrowser.open, args=[opening], daemon=True).start()
-        from cryutils.datasets.synthetic.film import make_film
+    from cryutils.datasets.synthetic.film import make_film
 
-        make_film(film)
-        run(application(household, hosts, run=models, film=film), sockets)
+    make_film(film)
+    with stores.open(f"sqlite:///{folder}/store.sqlite") as household:
+        household.add_infant("Demo infant")
+        make_up_week(sample := household.add_infant("Sample week (made up)"))
+        app = application(household, hosts, run=models, film=film, sample=sample)
+        users = [household.users.add(name, secrets.token_hex()) for name in ("nursery", "parent")]
+        links = [f"{address}login?link={household.logins.link(user, LIFETIME_S)}" for user in users]
+        say(f"Open {links[0]} (once; Ctrl+C stops and deletes everything).")
+        say(f"For the parent's phone, open {links[1]} in another browser or a private window (once).")
+        # In a thread, because some browsers block the call until they are closed.
+        threading.Thread(target=webbrowser.open, args=[links[0]], daemon=True).start()
+        run(app, sockets)
+
+
+def make_up_week(log: Log) -> None:
+    """Fill a log with a week up to now that a random generator draws, heard from 17:00 to 9:00."""
+    draw, session, today, now = random.Random(0), log.begin("made up"), log.day().since, time.time()
+    for noon in (today - day * 86_400 for day in range(7)):
+        heard = [Reading(noon + 60 * minute, NO_CRY) for minute in range(300, 1260)]
+        for k in range(8):  # every three hours, the baby wakes, is fed and sleeps
+            start = noon + 3600 * (3 * k + draw.random())
+            stop = start + draw.choice((30, 90, 240)) * (5 if k == 2 else 1)  # the longest cries after 18:00
+            notes = {"awake": start - 60, "fed": stop + 300, "nappy": stop + 1800, "asleep": stop + 3600}
+            if 2 <= k <= 6 and stop < now:
+                state = draw.choice(("hungry", "tired", ""))
+                cry = Reading(start, state or UNSURE, {state: 0.7} if state else {})
+                hops = range(int((stop - start) / HOP_S))
+                heard += [replace(cry, time=start + HOP_S * (hop + 1)) for hop in hops]
+                log.say(CRY, start, stop, draw.choice((*HELPED, "feed", "feed")))
+            for what in (what for what, at in notes.items() if at < now):
+                log.say(what, notes[what], notes[what])
+        log.append(session, [reading for reading in heard if reading.time < now])
 
 
 def _with_headers_and_log(app: ASGIApp) -> ASGIApp:

@@ -286,11 +286,11 @@ def test_a_cry_reaches_the_log(playwright: Playwright, trained: Trained, tmp_pat
         expect(phone.get_by_role("button", name="Start listening")).to_be_visible()
 
         phone.get_by_role("link", name="Diary").click()
-        all_lines = phone.locator("summary", has_text="All lines").first
-        all_lines.click()
+        today = phone.locator("summary.day").first
+        today.click()
         expect(phone.get_by_text("a feed helped")).to_be_visible()
         phone.get_by_role("button", name="Fed just now").click()
-        all_lines.click()
+        today.click()
         expect(phone.locator(".line", has_text="Fed")).to_be_visible()
         browser.close()
         assert faults == []
@@ -425,6 +425,13 @@ def test_a_demonstration_leaves_nothing(playwright: Playwright, tmp_path: Path) 
         page.get_by_role("button", name="Stop").dblclick()
         page.get_by_role("link", name="Diary").click()
         expect(page.locator(".line", has_text="What helped?").first).to_be_visible()
+        page.get_by_role("link", name="See a made-up week").click()
+        page.locator("summary", has_text="Last night").click()
+        expect(page.locator("[open] > .lines > .line", has_text="You said").first).to_be_visible()
+        page.get_by_role("link", name="7 days").click()
+        page.evaluate("window.print = () => { document.title = 'printed' }")
+        page.get_by_role("button", name="Print").click()
+        expect(page).to_have_title("printed")
         browser.close()
         assert faults == []
         server.process.send_signal(signal.SIGINT)

@@ -220,7 +220,7 @@ def test_pages_show_the_models_score(ann: TestClient, store: Store, trained: Tra
     run = shutil.copytree(trained.run, tmp_path / "mine")
     change_card(run / "models", "cry2", data="mine", note="my own infants", score=score)
     client = TestClient(serve.application(store, ["testserver"], run=run), cookies=ann.cookies)
-    for path in ("/about", "/live", "/study"):
+    for path in ("/live", "/study"):
         shown = re.findall('<p class="figure">(.*?)</p>', client.get(path).text, re.DOTALL)[0]
         assert re.findall(r"\d+", shown) == ["31", "27", "36", "25", "62", "77", "13"]
         assert "tired" in shown and "my own infants" in shown

@@ -246,7 +246,7 @@ def test_without_models_of_real_infants_no_reason_is_named(tmp_path: Path, train
         server.store.users.add("ann", PASSWORD)
         infant = server.store.add_infant("Mia").id
         ann = Visitor(server).enter("ann")
-        for path in ("/about", "/live"):
+        for path in ("/live", "/study"):
             text = ann.get(path).text
             assert "names no reason" in text and 'class="figure"' not in text
         with ann.socket(infant) as page:
@@ -263,12 +263,22 @@ def test_without_models_of_real_infants_no_reason_is_named(tmp_path: Path, train
         assert line.answer == ended, "the page and the diary agree"
 
 
-def test_a_demonstration_before_any_run_is_opened_by_its_link_once(tmp_path: Path) -> None:
+def test_a_demonstration_before_any_run_opens_in_two_browsers_and_shows_a_week(tmp_path: Path) -> None:
     fresh = {"CRYUTILS_OUTPUTS_DIR": str(tmp_path / "none"), "BROWSER": "true"}
     with served(tmp_path, "--demo", **fresh) as server:
-        (link,) = re.findall(r"login\?link=\S+", server.log)
-        for path, status in (("login?link=x", 403), (link, 303), (link, 403)):
-            assert Visitor(server).get(f"/{path}").status_code == status
+        until(lambda: server.log.count("/login?link=") == 2)
+        links = re.findall(r"/login\?link=\S+", server.log)
+        nursery, *strangers = (Visitor(server) for _ in range(5))
+        assert [nursery.get(link).status_code for link in links] == [303, 303], "in the same browser"
+        link = re.findall(r'value="\S+(/login\S+)"', nursery.submit("/phone").text)[0]  # for another phone
+        for path, status in ((links[0], 403), (links[1], 303), (link, 303), (link, 403)):
+            assert strangers.pop().get(path).status_code == status
+        week = nursery.get("/diary").text
+        assert week.count("<details><summary class") == 7 and "made up" in week
+        assert "made up" in nursery.get("/sheet").text and " times</strong>" in nursery.get("/study").text
+        ours = re.findall(r"infant=(\d+)", nursery.get("/night").text)[0]
+        for path in ("/night", "/live", "/babies", f"/diary?infant={ours}"):
+            assert "(made up)" not in nursery.get(path).text
 
 
 # A store that is frozen, moved, damaged, or changed by a command
