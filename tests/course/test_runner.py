@@ -212,9 +212,13 @@ FAILING = {
 }
 
 
-def test_a_page_on_the_usual_recordings_keeps_the_courses_text(finished: Path) -> None:
-    page = nbformat.read(finished / "notebooks" / "01_first.ipynb", as_version=4)
-    assert page.cells[0].source == "# Tiny"
+def test_a_page_has_the_courses_text_on_the_usual_recordings_alone(finished: Path, apart: Path) -> None:
+    assert runner.run(jobs("02_second", data="cries")) == {}
+    usual, other = (
+        nbformat.read(folder / "notebooks" / "02_second.ipynb", as_version=4).cells
+        for folder in (finished, apart / "outputs" / "cries-quick")
+    )
+    assert usual[0].source == "# Tiny" and "# Tiny" not in [cell.source for cell in other]
 
 
 def test_a_failure_is_one_line_and_leaves_earlier_results_unchanged(

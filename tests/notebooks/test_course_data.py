@@ -8,13 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
-import numpy as np
 from refusals import Command
-from scipy.io import wavfile
 from sizes import large
 
-import cryutils
-from cryutils import audio
 from cryutils._io import media
 from cryutils.course import execution, runner
 from cryutils.datasets.synthetic import face, generator, voice
@@ -101,33 +97,27 @@ def of_the_text(cells: Iterable[nbformat.NotebookNode]) -> set[str]:
     return set(NUMBER.findall(" ".join(cell.source for cell in cells if cell.cell_type == "markdown")))
 
 
-def assert_without_course_data(page: Path) -> None:
-    """Assert that an executed page has nothing of the cells about the course's recordings."""
-    cells = nbformat.read(page, as_version=4).cells
-    ours = [cell for cell in nbformat.read(NOTEBOOKS[page.stem], as_version=4).cells if is_tagged(cell)]
+def assert_without_course_data(name: str, cells: list[nbformat.NotebookNode]) -> None:
+    """Assert that a page has nothing of the cells about the course's recordings."""
+    every = nbformat.read(NOTEBOOKS[name], as_version=4).cells
+    ours = [cell for cell in every if is_tagged(cell)]
     shown = [cell.source for cell in cells]
     assert {cell.source for cell in ours}.isdisjoint(shown)
-    kept = nbformat.read(NOTEBOOKS[page.stem], as_version=4).cells
-    assert (of_the_text(ours) - of_the_text(cell for cell in kept if not is_tagged(cell))).isdisjoint(
-        of_the_text(cells)
-    )
+    kept = of_the_text(cell for cell in every if not is_tagged(cell))
+    assert (of_the_text(ours) - kept).isdisjoint(of_the_text(cells))
     headings = sum(source.startswith(execution.TEXT[:20]) for source in shown)
     texts = [cell.source for cell in ours if cell.cell_type == "markdown" and not cell.source.startswith("#")]
-    assert bool(texts) <= headings <= 7, page.stem
+    assert bool(texts) <= headings <= 7, name
 
 
-def test_a_page_on_other_recordings_has_no_number_of_the_courses_text(apart: Path) -> None:
-    voices = cryutils.load("synthetic", infants=8, clips_per_infant=3, duration_s=2.0, sr=8000)
-    for number, clip in enumerate(voices):  # written again, without the mark of synthetic voices
-        folder = apart / "cries" / clip.label / clip.infant
-        folder.mkdir(parents=True, exist_ok=True)
-        x = np.int16(audio.read(clip.path, sr=8000) * 32767)
-        wavfile.write(folder / f"{number}.wav", 8000, x)
-    name = "lesson_4_who_is_in_the_data"
-    assert runner.run(runner.plan("quick", [name], data="cries")) == {}
-    page = apart / "outputs" / "cries-quick" / "notebooks" / f"{name}.ipynb"
-    assert {"457", "84 %", "37.5 %"} <= of_the_text(nbformat.read(NOTEBOOKS[name], as_version=4).cells)
-    assert_without_course_data(page)
+def test_a_page_on_other_recordings_has_no_number_of_the_courses_text() -> None:
+    """`tests/course/test_runner.py` tests that a run makes this page; a large test here runs the lessons."""
+    tagged = set[str]()
+    for name, path in NOTEBOOKS.items():
+        cells = nbformat.read(path, as_version=4).cells
+        tagged |= of_the_text(filter(is_tagged, cells))
+        assert_without_course_data(name, execution.without_course_data(cells, "cries"))
+    assert {"457", "84 %", "37.5 %"} <= tagged
 
 
 # Of sentences about other recordings that readers found next to their own results.
@@ -175,7 +165,7 @@ def test_films_of_a_reader_become_pages_about_them_and_a_new_film_gets_a_label(
     pages = sorted((apart / "outputs" / "mine" / "notebooks").glob("*.ipynb"))
     assert [page.stem for page in pages] == sorted(job.name for job in runner.plan("own", data="films"))
     for page in pages:
-        assert_without_course_data(page)
+        assert_without_course_data(page.stem, nbformat.read(page, as_version=4).cells)
         ours = " ".join(cell.source for cell in nbformat.read(NOTEBOOKS[page.stem], as_version=4).cells)
         scores = set(re.findall(r"\d+ % \[[^\]]+\]", ours))  # with their intervals
         shown = outputs(page)
