@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -80,10 +80,6 @@ class Files(SimpleHTTPRequestHandler):
             self.sent.append(path)
 
     def log_message(self, *words: Any) -> None: ...
-
-    def handle(self) -> None:
-        with suppress(ConnectionError):  # of a browser that closes; a later test would read it on stderr
-            super().handle()
 
     @classmethod
     def megabytes(cls) -> float:
@@ -175,11 +171,8 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path | None = Non
 
 
 @contextmanager
-def jupyter(root: Path, *start: str) -> Iterator[str]:
-    """Start a Jupyter server over `root` with the notebook of widgets in it; yield the server's URL.
-
-    start: what Python runs to start it, if not the frontend itself.
-    """
+def jupyter(root: Path) -> Iterator[str]:
+    """Start a Jupyter server over `root` with the notebook of widgets in it; yield the server's URL."""
     cells = Path(__file__).with_name(f"{NAME}.py").read_text().split("\n# %%\n")[1:]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -199,7 +192,7 @@ def jupyter(root: Path, *start: str) -> Iterator[str]:
         (settings / "notification.jupyterlab-settings").write_text(json.dumps(news))
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, *(start or ("-m", module)), *options],
+            [sys.executable, "-m", module, *options],
             cwd=root,
             env=os.environ | folders | {"JUPYTER_TOKEN": TOKEN},
             stdout=file,

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
-from frontends import DEVICES, FRONTEND, LAB_READY, TOKEN, Notebook, jupyter, launch, watched
-from playwright.sync_api import Browser, Locator, Playwright, expect
+from frontends import DEVICES, Notebook, jupyter, launch
+from playwright.sync_api import Locator, Playwright, expect
 
 from cryutils.audio import wav_bytes
 
@@ -174,17 +173,3 @@ def test_microphone_and_camera_are_heard_and_seen_if_they_are_allowed(opened: No
     page.get_by_role("button", name="Stop").dblclick()
     opened.until(lambda s: not s["listening"], "Python knows that nothing is heard")
     assert page.evaluate("streams.at(-1).getTracks().every(t => t.readyState === 'ended')")
-
-
-@pytest.mark.skipif(FRONTEND != "lab", reason="the command opens JupyterLab")
-def test_a_stored_sound_plays_in_the_course_that_cryutils_lab_opens(
-    chromium: Browser, tmp_path: Path
-) -> None:
-    """JupyterLab removes the sound of a notebook that it does not trust."""
-    name, page = "lesson_1_start_here.ipynb", chromium.new_page(viewport={"width": 1280, "height": 5000})
-    with jupyter(tmp_path, "-m", "cryutils.course.cli", "lab", "course") as server:
-        faults = watched(page)
-        page.goto(f"{server}/lab/tree/{name}?token={TOKEN}&reset")
-        page.wait_for_function(LAB_READY, arg=name)
-        page.wait_for_function("document.querySelector('.jp-OutputArea audio')?.duration > 1")
-    assert faults == []
