@@ -274,7 +274,7 @@ function judge(said) {
     button.classList.toggle("wrong", !right && !isTrue);
   }
   const verdict = element("strong", `${right ? "Right" : "No"}: it was ${truth ? "the same" : "another"} baby.`);
-  find("#trial").replaceChildren(element("p", verdict, ` ${answers.filter(Boolean).length} of ${answers.length} are right.`));
+  find("#trial").replaceChildren(element("p", verdict, ` Right so far: ${answers.filter(Boolean).length} of ${answers.length}.`));
   find("#start").textContent = answers.length < trials.length ? "Next pair" : "See how you did";
   find("#start").hidden = false;
   find("#start").focus({ preventScroll: true });

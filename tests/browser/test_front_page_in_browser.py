@@ -34,6 +34,13 @@ SIZES = """() => [...document.querySelectorAll("figure *")]
   .filter(e => !e.children.length && e.textContent)
   .map(e => parseFloat(getComputedStyle(e).fontSize) * (e.getScreenCTM?.()?.a ?? 1))"""
 
+# How far the ends of the axis are from those of a row of published and rebuilt scores, in pixels.
+AXIS = """() => {
+  const ends = [...document.querySelectorAll(".ticks > span")].map(e => e.getBoundingClientRect());
+  const row = document.querySelector(".track").getBoundingClientRect(), middle = e => (e.left + e.right) / 2;
+  return [middle(ends[0]) - row.left, middle(ends.at(-1)) - row.right];
+}"""
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -317,8 +324,9 @@ def test_it_fits_and_axe_finds_nothing(opened: Any, scheme: str) -> None:
             page.get_by_role("button", name=name).click()
         page.locator("#start").click()
     fits(page, WIDTHS)
-    for width in (360, 390, 960):
+    for width in (360, 390, 960, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         assert min(page.evaluate(SIZES)) >= 12
+        assert page.evaluate(AXIS) == pytest.approx([0, 0], abs=2)
         for name in ("Findings", "Documentation", "Take the course"):
             expect(page.get_by_role("navigation").get_by_role("link", name=name)).to_be_visible()
