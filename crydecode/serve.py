@@ -17,10 +17,10 @@ import traceback
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import uvicorn
 from h11 import LocalProtocolError
 from starlette.applications import Starlette
@@ -166,10 +166,9 @@ def make_up_week(log: Log) -> None:
             stop = start + draw.choice((30, 90, 240)) * (5 if k == 2 else 1)  # the longest cries after 18:00
             notes = {"awake": start - 60, "fed": stop + 300, "nappy": stop + 1800, "asleep": stop + 3600}
             if 2 <= k <= 6 and stop < now:
-                state = draw.choice(("hungry", "tired", ""))
-                cry = Reading(start, state or UNSURE, {state: 0.7} if state else {})
-                hops = range(int((stop - start) / HOP_S))
-                heard += [replace(cry, time=start + HOP_S * (hop + 1)) for hop in hops]
+                state = draw.choice(("hungry", "tired", UNSURE))
+                shares = {} if state == UNSURE else {state: 0.7}
+                heard += [Reading(at, state, shares) for at in np.arange(start, stop, HOP_S).tolist()]
                 log.say(CRY, start, stop, draw.choice((*HELPED, "feed", "feed")))
             for what in (what for what, at in notes.items() if at < now):
                 log.say(what, notes[what], notes[what])
