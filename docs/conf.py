@@ -10,9 +10,8 @@ import logging
 import pkgutil
 import posixpath
 import re
-import runpy
 import shutil
-import tomllib
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -29,12 +28,12 @@ from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 import cryutils
+from cryutils.course import runner as course
 
-ROOT = Path(__file__).resolve().parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-REPOSITORY = PROJECT["urls"]["Repository"]
-TOOL = runpy.run_path(str(ROOT / "tools" / "notebooks.py"))
-FRONT_PAGE = runpy.run_path(str(ROOT / "tools" / "front_page.py"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
+import front_page
+from project import PROJECT, REPOSITORY, ROOT
+
 InteractiveShell.instance()  # captures what a quiz displays
 PUBLISHED = "/OWNER/" not in REPOSITORY  # otherwise a link would lead nowhere
 
@@ -93,7 +92,7 @@ def prepare(app: Sphinx, name: str, source: list[str]) -> None:
     elif name.startswith("notebooks/"):
         notebook = json.loads(source[0])
         where, file, links = "../lite/notebooks/index.html?path=", Path(name).name, []
-        if any(row["name"] == file and row.get("browser") for row in TOOL["course"].contents()):
+        if any(row["name"] == file and row.get("browser") for row in course.contents()):
             links += [f'<a href="{where}{file}.ipynb">Run in the browser</a>']
         if file.startswith("lesson"):
             links += [f'<a href="../slides/{file}.html">Slides of this notebook</a>']
@@ -103,7 +102,7 @@ def prepare(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = json.dumps(adapted(notebook))
     else:
         if name == "docs/application":
-            source[0] = FILM.sub(lambda _: FRONT_PAGE["film_alone"](Path(app.outdir)), source[0])
+            source[0] = FILM.sub(lambda _: front_page.film_alone(Path(app.outdir)), source[0])
         source[0] = SITE_LINK.sub(r'<a href="../\2">\1</a>', with_outside_links(source[0], "docs"))
 
 
@@ -129,7 +128,7 @@ def without_kernel(notebook: dict) -> dict:
     for cell in notebook["cells"]:
         outputs = cell.get("outputs", [])
         if "knobs(scored," in "".join(cell["source"]):
-            html = FRONT_PAGE["sliders_alone"]()
+            html = front_page.sliders_alone()
             outputs[:] = [nbformat.v4.new_output("display_data", {"text/html": html})]
             continue
         shown = "".join("".join(output.get("data", {}).get("text/plain", "")) for output in outputs)
@@ -236,7 +235,7 @@ def block_math(writer: HTML5Translator, node: nodes.math_block) -> None:
 
 
 def write_front_page(app: Sphinx, error: Exception | None) -> None:
-    FRONT_PAGE["write"](Path(app.outdir))
+    front_page.write(Path(app.outdir))
 
 
 def write_slides(app: Sphinx, error: Exception | None) -> None:

@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterable
 from importlib.metadata import distribution
 from io import BytesIO
@@ -27,9 +26,9 @@ from browser.fastparquet import packed
 from cryutils.course import runner as course
 from cryutils.course.execution import without_course_data
 
-ROOT = Path(__file__).resolve().parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-REPOSITORY = PROJECT["urls"]["Repository"]
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
+from project import PROJECT, REPOSITORY, ROOT, SITE
+
 LINK = re.compile(r"(?<=\]\()((?:\.\./)*)([\w/]+)\.(md|ipynb|py)(?=[#)])")
 RUN_HERE = re.compile(r"\[Run in the browser\]\([^)]*\)")
 PYODIDE = "https://cdn.jsdelivr.net/pyodide/v314.0.3/full/pyodide.mjs"
@@ -204,9 +203,7 @@ def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
     """
     notebook = nbformat.read(ROOT / "notebooks" / f"{row['name']}.ipynb", as_version=4)
     listed = [f"{other['name']}.ipynb" for other in course.contents() if other.get("browser")]
-    user, name = REPOSITORY.split("/")[-2:]
-    pages = f"https://{user}.github.io/{name}"
-    stored = f"[Read its stored results]({pages}/notebooks/{row['name']}.html)"
+    stored = f"[Read its stored results]({SITE}/notebooks/{row['name']}.html)"
 
     def address(link: re.Match[str]) -> str:
         up, path, kind = link.groups()
@@ -215,7 +212,7 @@ def for_browser(row: dict[str, Any]) -> nbformat.NotebookNode:
         page = path if up else f"notebooks/{path}"
         if kind == "py":
             return f"{REPOSITORY}/blob/HEAD/{page}.py"
-        return f"{pages}/{page}.html"
+        return f"{SITE}/{page}.html"
 
     real, values = row.get("needs", {}).get("sound"), SHORTER.get(row["name"], {})
     if real:

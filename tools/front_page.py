@@ -15,16 +15,16 @@ import os
 import shutil
 import string
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import nbformat
 import numpy as np
 import pandas as pd
-import yaml
 from jinja2 import Environment, FileSystemLoader
 from PIL import Image
+from project import REPOSITORY, ROOT
 from scipy import ndimage
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
@@ -37,14 +37,13 @@ from cryutils import audio, claims, evaluation, words
 from cryutils.audio.files import wav_bytes
 from cryutils.claims import translator
 from cryutils.claims.tables import in_percent
+from cryutils.course import runner as course
 from cryutils.datasets import corvin, donateacry
 from cryutils.datasets.corpus import Corpus
 
-ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "docs" / "front"
 PAGES = Environment(loader=FileSystemLoader(SOURCE), autoescape=False)
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-PAGES.globals["repository"] = PROJECT["urls"]["Repository"]
+PAGES.globals["repository"] = REPOSITORY
 NOTEBOOKS = ROOT / "notebooks"
 LESSON = NOTEBOOKS / "lesson_1_start_here.ipynb"
 STEPS, SEEDS = 10, 3
@@ -91,16 +90,11 @@ def lesson_1(seed: int) -> dict[str, Any]:
 
 def right_answers(signal: float, identity: float, seed: int) -> str:
     """Return how many test clips lesson 1 gets right in 20 random and 20 leak-free splits, a digit each."""
-    scope, before = lesson_1(seed), os.environ.get("CRYUTILS_CACHE_DIR")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CRYUTILS_CACHE_DIR"] = folder  # a corpus has 5 MB
-        try:
-            corpus = scope["make_corpus"](signal, identity)
-            shares = {name: scope["accuracies"](corpus, scope[name]) for name in SPLITS}
-        finally:
-            os.environ.pop("CRYUTILS_CACHE_DIR")
-            if before:
-                os.environ["CRYUTILS_CACHE_DIR"] = before
+    scope = lesson_1(seed)
+    # A corpus has 5 MB.
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, CRYUTILS_CACHE_DIR=folder):
+        corpus = scope["make_corpus"](signal, identity)
+        shares = {name: scope["accuracies"](corpus, scope[name]) for name in SPLITS}
     return "".join(DIGITS[round(share * SPLITS[name])] for name, row in shares.items() for share in row)
 
 
@@ -199,12 +193,11 @@ def replication() -> list[dict[str, Any]]:
 
 def lessons() -> list[dict[str, str]]:
     """Return the title, question and page of each lesson, and where it runs in the browser, if it does."""
-    rows = yaml.safe_load((NOTEBOOKS / "contents.yml").read_text("utf-8"))
-    course = [row for row in rows if row["part"] == "The course"]
     return [
         {"title": row["title"], "question": row["question"], "page": f"notebooks/{row['name']}.html"}
         | ({"lite": f"lite/notebooks/index.html?path={row['name']}.ipynb"} if row.get("browser") else {})
-        for row in course
+        for row in course.contents()
+        if row["part"] == "The course"
     ]
 
 

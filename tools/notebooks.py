@@ -23,23 +23,21 @@ import itertools
 import os
 import re
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
 from PIL import Image
+from project import NAME, OWNER, REPOSITORY, ROOT, SITE
 
 from cryutils.course import runner as course
 from cryutils.errors import InputError
 
-ROOT = Path(__file__).resolve().parent.parent
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Repository"]
 TITLE = "#@title Setup\n"
 # Loads what the course needs in the browser: in the setup cell, or in a later one if it may wait.
 INSTALL = """if sys.platform == "emscripten":
@@ -64,12 +62,10 @@ import cryutils"""
 
 def links(name: str) -> str:
     """Return links that run the notebook `name`, in the browser if it can, and in Colab."""
-    owner = REPOSITORY.removeprefix("https://github.com/")
     row = next(row for row in course.contents() if row["name"] == name)
-    user, _, folder = owner.partition("/")
-    site = f"https://{user}.github.io/{folder}/lite/notebooks/index.html?path={name}.ipynb"
-    browser = f"[Run in the browser]({site}) · " if row.get("browser") else ""
-    colab = f"https://colab.research.google.com/github/{owner}/blob/HEAD/notebooks/{name}.ipynb"
+    lite = f"{SITE}/lite/notebooks/index.html?path={name}.ipynb"
+    browser = f"[Run in the browser]({lite}) · " if row.get("browser") else ""
+    colab = f"https://colab.research.google.com/github/{OWNER}/{NAME}/blob/HEAD/notebooks/{name}.ipynb"
     return f"{browser}[Open in Colab]({colab})"
 
 
