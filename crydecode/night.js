@@ -6,6 +6,7 @@ const RING_MS = 1500; // between two tones
 const REFRESH_MS = 60_000; // of the line with the last feed, and of the screen's lock
 const PAINT_MS = 500;
 const TRY_MS = 2000; // of a trial of the alarm
+const NOTED_MS = 10_000; // in which a tap can be undone
 const WORDS = { quiet: "Quiet", crying: "Crying", lost: "Not listening" };
 const SHAKES = { crying: [300, 150, 300], lost: [100, 100, 100, 100, 100, 100, 600] }; // ms
 const TONES = { crying: [660, 880], lost: [330, 220, 330, 220] }; // Hz
@@ -15,8 +16,8 @@ const ENDS = {
   4409: "This page was closed, because too many are open. Reload it.",
   1008: "This page sent too much, so it has stopped. Reload it.",
 };
-const [home, spoken, coming, ring, begin, tiles, delay, again] = [
-  "babies", "spoken", "coming", "ring", "begin", "tiles", "delay", "again",
+const [home, spoken, coming, ring, zone, begin, trial, tiles, delay, again] = [
+  "babies", "spoken", "coming", "ring", "zone", "begin", "trial", "tiles", "delay", "again",
 ].map((id) => document.getElementById(id));
 const title = document.title;
 let babies = [];
@@ -24,7 +25,8 @@ let toldAt = performance.now();
 let over = ""; // why nothing more will come
 let refusal = ""; // why the server did not answer
 let told = ""; // what was read out last
-let socket, sound, lock, calls, loudest, rungAt;
+let socket, sound, lock, calls, loudest, rungAt, fading;
+let noted = ""; // what the last tap noted, as long as it can be undone
 let triedUntil = 0;
 
 // Takes the babies of a page. armed: whether anybody was heard to listen, so that the end of it is an
@@ -72,6 +74,12 @@ function spent(seconds) {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+// Says who listens. devices: pairs of a user, and whether the device is this one.
+const listeners = (devices) => [...new Set(devices.map(([user]) => user))].map((user) => {
+  const [[, mine], ...more] = devices.filter(([name]) => name === user);
+  return more.length ? `${more.length > 1 ? more.length + 1 : "two"} phones of ${user}` : user + (mine ? ", this phone" : "");
+}).join(" and ");
+
 // Returns a state's key, its words, what is said beneath, and what an answer to it covers.
 function read(state, passed) {
   const cut = passed > SILENT_S;
@@ -87,7 +95,7 @@ function read(state, passed) {
   const length = Math.max(0, state.for_s + (state.paused_s ? 0 : passed)); // the other clock may be ahead
   const digits = `${Math.floor(length / 60)}:${String(Math.floor(length % 60)).padStart(2, "0")}`;
   const text = { crying: ` · ${digits}`, quiet: length < 60 ? "" : ` · ${spent(length)}` }[state.kind];
-  const names = state.devices.map(([user, mine]) => (mine ? `${user}, this phone` : user)).join(" and ");
+  const names = listeners(state.devices);
   const pause = state.paused_s && `Quiet for ${Math.floor(state.paused_s + passed)} s.`;
   const listens = [pause, names && `Listening: ${names}.`, age > 2 && `Last heard ${Math.floor(age)} s ago.`];
   return [state.kind, WORDS[state.kind] + text, listens.filter(Boolean).join(" "), state.kind];
@@ -112,7 +120,7 @@ function show(baby) {
   card.querySelector(".choose")?.setAttribute("aria-pressed", isChosen);
   if (isChosen) {
     const hush = document.getElementById("hush");
-    hush.hidden = sound?.state !== "running"; // "Switch the ring on" is there
+    hush.disabled = sound?.state !== "running"; // "Switch the ring on" is there
     hush.dataset.order = hushed > 0 ? "ring" : "hush";
     hush.textContent = hushed > 0 ? "Ring on again" : "Ring off 10 min";
     tiles.dataset.kind = kind;
@@ -122,8 +130,8 @@ function show(baby) {
   card.dataset.rings = call;
   const mine = babies.length > 1 ? `${name}: ` : "";
   const head = mine + WORDS[kind];
-  const listens = kind === "lost" ? [reason] : state.devices.map(([user]) => `${user} listens.`);
-  const aloud = [`${head}.`, who && `${who}.`, ...listens].join(" ");
+  const listens = kind === "lost" ? reason : state.devices.length > 0 && `Listening: ${listeners(state.devices)}.`;
+  const aloud = [`${head}.`, who && `${who}.`, listens].filter(Boolean).join(" ");
   return { name, head, words: mine + words, aloud, reason, call, loud: lost || state.loud };
 }
 
@@ -134,6 +142,8 @@ function paint() {
   if (told !== aloud) told = spoken.textContent = aloud;
   ready();
   call(shown.filter((each) => each.call));
+  document.body.style.setProperty("--bar", `${document.querySelector(".bar").offsetHeight}px`);
+  if (zone.scrollHeight > zone.clientHeight + 1) document.body.classList.remove("still"); // the type is too large
 }
 
 // Says whether this page can ring, and what to do if not.
@@ -150,8 +160,8 @@ function ready() {
   const words = [isOn && "The ring is on.", ...faults].filter(Boolean).join(" ");
   if (ring.textContent !== words) ring.textContent = words;
   ring.dataset.on = isOn;
-  begin.classList.toggle("main", !isOn || asks === "default");
-  begin.textContent = !isOn ? "Switch the ring on" : asks === "default" ? "Allow notifications" : "Try the alarm";
+  begin.hidden = isOn && asks !== "default";
+  begin.textContent = isOn ? "Allow notifications" : "Switch the ring on";
 }
 
 // Flashes until somebody answers those who call. Some of them also sound and shake now.
@@ -211,11 +221,23 @@ async function refresh(infant = home.dataset.infant) {
     meet(newest);
     socket.close();
   }
+  if (infant !== home.dataset.infant) noted = "";
   home.dataset.infant = infant;
   tiles.replaceChildren(...page.getElementById("tiles").childNodes);
+  confirmTap();
   const [links, others] = [document, page].map((each) => each.querySelector(".bar"));
   if (links.innerHTML !== others.innerHTML) links.replaceChildren(...others.childNodes);
   paint();
+}
+
+// Says what the last tap noted, and offers Undo, in place of the line above the tiles.
+function confirmTap() {
+  const words = document.getElementById("last");
+  words.hidden = false;
+  for (const form of tiles.querySelectorAll(".noted")) {
+    form.hidden = form.dataset.of !== noted;
+    if (!form.hidden) [words.hidden, spoken.textContent] = [true, form.firstElementChild.textContent];
+  }
 }
 
 async function stayAwake() {
@@ -224,7 +246,7 @@ async function stayAwake() {
   }
 }
 
-begin.addEventListener("click", async () => { // sound, notifications and the wake lock need a tap
+begin.onclick = trial.onclick = async () => { // sound, notifications and the wake lock need a tap
   sound ??= new AudioContext();
   sound.onstatechange = paint;
   triedUntil = performance.now() + TRY_MS;
@@ -233,7 +255,7 @@ begin.addEventListener("click", async () => { // sound, notifications and the wa
   stayAwake().then(paint);
   await window.Notification?.requestPermission?.();
   paint();
-});
+};
 coming.addEventListener("click", () => {
   for (const baby of babies.filter(({ card }) => card.dataset.rings)) {
     baby.answered = baby.cause;
@@ -252,8 +274,12 @@ tiles.addEventListener("submit", async (event) => {
   event.preventDefault();
   const body = new URLSearchParams(new FormData(event.target, event.submitter));
   const answer = await fetch("/say", { method: "POST", body, redirect: "manual" }).catch(() => null);
-  if (answer?.type === "opaqueredirect") refresh();
-  else document.getElementById("last").textContent = "Not saved. Try again.";
+  noted = answer?.type === "opaqueredirect" ? body.get("what").split("-")[0] : "";
+  clearTimeout(fading);
+  fading = setTimeout(() => ((noted = ""), confirmTap()), NOTED_MS);
+  if (noted) return refresh();
+  confirmTap();
+  document.getElementById("last").textContent = "Not saved. Try again.";
 });
 for (const wish of [delay, again]) {
   wish.value = localStorage.getItem(wish.id) ?? wish.value;
@@ -262,6 +288,7 @@ for (const wish of [delay, again]) {
     socket.close();
   });
 }
+matchMedia("(orientation: landscape)").addEventListener("change", () => document.body.classList.add("still"));
 document.addEventListener("visibilitychange", stayAwake);
 navigator.serviceWorker?.register("/static/worker.js", { scope: "/" });
 setInterval(paint, PAINT_MS);

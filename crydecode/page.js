@@ -76,7 +76,7 @@ const link = {
 let heard = "off";
 
 function tell({ others, coming }) {
-  const also = others.length ? `${others.join(" and ")} also listens on another device.` : "";
+  const also = others.length ? `Listening on other devices as well: ${[...new Set(others)].join(" and ")}.` : "";
   const words = [coming && `${coming} is coming.`, also].filter(Boolean).join(" ");
   const line = document.getElementById("others");
   if (line.textContent !== words) line.textContent = words; // else it would be read out again

@@ -42,6 +42,7 @@ KINDS["webmanifest"] = "application/manifest+json"
 RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and in question at night; of a sheet
 LOOKED_BACK = "/diary", "/sheet", "/study", "/export"  # pages of what was
 STUDY_DAYS = 30  # whose cries are compared with what helped
+MORNING, EVENING = 7, 19  # hours of the clock; between them, pages are as light as the phone asks
 EARLY_S = 300.0  # by which another clock may be ahead
 _OWNER, _NAME = metadata("cryutils")["Project-URL"].split("/")[-2:]
 SITE = "" if _OWNER == "OWNER" else f"https://{_OWNER}.github.io/{_NAME}/"  # "" if it is not published
@@ -115,20 +116,17 @@ async def plain(request: Request, logs: list[Log], log: Log) -> Response:
 async def night(request: Request, logs: list[Log], log: Log) -> Response:
     """Show what another device hears, and ring."""
     lines = await ask(log.lines, time.time() - DAY_S)
-    at = {line.what: line.start for line in lines if line.what in NOTES}
-    cries = [line for line in lines if line.what == CRY and line.corrected != words.NO_CRY]
-    sleeps = at.get("asleep", 0.0) > at.get("awake", 0.0)
-    since = at.get("asleep" if sleeps else "awake")
-    is_open = bool(cries) and cries[-1].corrected is None and cries[-1].stop > time.time() - RECENT_S
-    last = [f"last cry {diary.clock(cries[-1].start)}"] if cries and not is_open else []
-    if since:
-        last += [f"{'asleep' if sleeps else 'awake'} since {datetime.fromtimestamp(since):%H:%M}"]
+    newest = {line.what: line for line in lines if line.corrected != words.NO_CRY}
+    at, cry = {what: line.start for what, line in newest.items()}, newest.get(CRY)
+    state = max(("awake", "asleep"), key=lambda what: at.get(what, 0.0))
+    is_open = cry is not None and cry.corrected is None and cry.stop > time.time() - RECENT_S
+    last = [f"last cry {diary.clock(cry.start)}"] if cry and not is_open else []
+    last += [f"{state} since {diary.clock(at[state])}"] if state in at else []
     ago_s = time.time() - at.get("fed", 0.0)
     ago = "just now" if ago_s < 60 else f"{words.spent(max(ago_s, 120))} ago"
     last += [f"last fed {ago}"] if "fed" in at else []
-    said = " · ".join(last[::-1])
-    about: dict[str, Any] = {"delay": DELAY_S, "again": AGAIN_S}
-    about |= {"sleeps": sleeps, "last": said, "cry": cries[-1] if is_open else None}
+    about: dict[str, Any] = {"delay": DELAY_S, "again": AGAIN_S, "newest": newest.values()}
+    about |= {"sleeps": state == "asleep", "last": " · ".join(last[::-1]), "cry": cry if is_open else None}
     return page(request, "night.html", logs=logs, log=log, **about)
 
 
@@ -295,6 +293,7 @@ TEMPLATES.env.globals.update(
     clock=diary.clock,
     day_of=lambda at: f"{datetime.fromtimestamp(at):%-d %b}",
     helped=HELPED,
+    is_evening=lambda: not MORNING <= datetime.now().hour < EVENING,
     names=words.name,
     notes=NOTES,
     number=partial(secrets.randbits, 48),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,7 +25,7 @@ from clock import until
 from frontends import BEYOND, DEVICES, HANG_S, PHONE, fits, free_port, launch, wait_for, watched
 from playwright.sync_api import Browser, Page, Playwright, expect
 from processes import end
-from served import PASSWORD, Served, served
+from served import PASSWORD, Served, Visitor, ask, served
 from sizes import large
 from trained_run import Trained, change_card
 
@@ -61,6 +62,8 @@ RINGS = """() => {
 }"""
 
 
+# A time zone in which it is 3 at night.
+NIGHT = f"NIGHT{datetime.now(UTC).hour - 3:+d}"
 # A telephone that keeps its sound locked and lets its screen turn off.
 UNREADY = """
   const get = () => (window.opened ? "running" : "suspended");
@@ -103,7 +106,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def direct(certificates: Path, folder: Path) -> Iterator[Served]:
     """The application with a certificate of its own."""
     files = (str(certificates / "baby.crt"), "--keyfile", str(certificates / "baby.key"))
-    with served(folder, "--certfile", *files) as server:
+    with served(folder, "--certfile", *files, TZ=NIGHT) as server:
         yield server
 
 
@@ -115,7 +118,7 @@ def proxied(certificates: Path, folder: Path) -> Iterator[Served]:
     port = free_port()
     for name in ("baby.crt", "baby.key"):
         shutil.copy(certificates / name, folder)
-    with served(folder, FORWARDED_ALLOW_IPS="127.0.0.1") as server:
+    with served(folder, FORWARDED_ALLOW_IPS="127.0.0.1", TZ=NIGHT) as server:
         text = (DOCS / "nginx.conf").read_text()
         for before, now in (("8443", port), ("8866", urlsplit(server.url).port)):
             assert text.count(f" {before} ssl;") + text.count(f":{before};") == 1
@@ -146,7 +149,7 @@ def phone(playwright: Playwright, certificates: Path, site: Served) -> Iterator[
     done = subprocess.run(command, shell=True, cwd=certificates, check=True, capture_output=True)
     key = base64.b64encode(hashlib.sha256(done.stdout).digest()).decode()
     browser = launch(playwright, f"--ignore-certificate-errors-spki-list={key}")
-    page = browser.new_page(viewport=PHONE, color_scheme="dark")
+    page = browser.new_page(viewport=PHONE, color_scheme="light")
     log_in(page, site.url)
     yield page
     browser.close()
@@ -174,6 +177,9 @@ def test_a_page_fits_a_phone_and_is_dark_at_night(path: str, phone: Page, site: 
     phone.goto(site.url + path)
     assert phone.evaluate(BEYOND) == phone.evaluate(NAMELESS) == []
     assert phone.evaluate(CONTRAST) > 7
+    phone.emulate_media(media="print")
+    assert path == "/night" or phone.evaluate(CONTRAST) < 1 / 7, "paper stays white"
+    phone.emulate_media(media="screen")
     phone.keyboard.press("Tab")
     assert phone.evaluate("document.activeElement.matches('a, input, button, :focus-visible')")
     assert faults == [], "nothing went wrong, and no other machine was asked"
@@ -339,11 +345,19 @@ def test_a_cry_at_one_phone_rings_at_another(
         assert mother.evaluate("navigator.serviceWorker.ready.then(worker => worker.scope)") == f"{home.url}/"
         fits(mother, [360, 1280])
 
+        mother.set_viewport_size({"width": 360, "height": 640})
+        fed = mother.get_by_role("button", name="Fed")
+        place = fed.bounding_box()
         nursery.get_by_role("button", name="Start listening").click()
         for parent in (mother, father):
             expect(parent.locator(".baby[data-kind=crying]")).to_contain_text("Crying · 0:")
             expect(parent.get_by_role("button", name="I'm coming to Mia", exact=True)).to_be_visible()
             assert parent.evaluate("window.rings") > 0
+        assert fed.bounding_box() == place, "nothing moves under a thumb"
+        words = [mother.locator(".word").nth(k) for k in range(2)]
+        for seen in (fed, mother.get_by_role("button", name="I'm coming"), *words):
+            seen.click(trial=True)  # nothing covers it
+        assert mother.evaluate("scrollY") == 0
         fits(mother, [360, 1280])
         father.get_by_role("button", name="I'm coming").click()
         for parent in (mother, father):
@@ -353,18 +367,27 @@ def test_a_cry_at_one_phone_rings_at_another(
         other.get_by_role("button", name="Start listening").click()
         expect(mother.get_by_role("button", name="I'm coming to Tom", exact=True)).to_be_visible()
         expect(of_tom).to_contain_text("Listening: ben.")
+        with Visitor(home).enter("ben").socket(tom.id) as spare:
+            ask(spare, "start")
+            expect(of_tom).to_contain_text("two phones of ben")
         mother.get_by_role("button", name="I'm coming").click()
         expect(father.locator(".baby", has_text="ann is coming")).to_contain_text("Tom")
 
         of_tom.click()
         expect(mother.locator("#last")).to_contain_text("Tom")
-        mother.get_by_role("button", name="Fed").click()
-        expect(mother.get_by_text("Last fed just now")).to_be_visible()
+        fed.click()
+        mother.locator(".noted", has_text="Tom: fed").get_by_role("button", name="Undo").click()
+        expect(mother.locator("#last")).to_be_visible()
+        assert "fed" not in [line.what for line in tom.lines()]
+        fed.click()
+        expect(mother.locator(".noted", has_text="Tom: fed")).to_be_visible()
         assert "fed" in [line.what for line in tom.lines()]
         other.get_by_role("button", name="Stop").dblclick()
         expect(of_tom).to_contain_text("ben stopped it")
         mother.reload()  # as what was heard ends at once
         of_tom.click()
+        mother.locator(".helped").get_by_role("button", name="Sleep").click()
+        mother.get_by_role("button", name="Undo").click()
         mother.locator(".helped").get_by_role("button", name="Cuddle").click()
         expect(mother.locator(".helped")).to_be_hidden()
         assert "cuddle" in [line.helped for line in tom.lines()]

@@ -10,6 +10,7 @@ import shutil
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
@@ -69,6 +70,15 @@ def test_a_page_is_closed_to_strangers_and_has_its_headers(path: str, stranger: 
     if not is_public:
         for forged in ("a" * 43, "' OR 1=1 --", "a" * 4000):
             assert stranger.get(path, headers={"Cookie": f"login-80={forged}"}).status_code == 302
+
+
+@pytest.mark.parametrize(("hour", "asks_phone"), [(3, False), (12, True), (20, False)])
+def test_pages_are_dark_from_evening_to_morning_and_else_as_the_phone(
+    hour: int, asks_phone: bool, stranger: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "datetime", SimpleNamespace(now=lambda: datetime(2026, 1, 1, hour)))
+    (media,) = re.findall(r'dark\.css" media="([^"]*)"', stranger.get("/login").text)
+    assert media == "screen" + " and (prefers-color-scheme: dark)" * asks_phone
 
 
 @pytest.mark.parametrize("path", SHOWN)
