@@ -48,7 +48,9 @@ def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
         about = {"model": model, "split": SPLITS.get(str(split), "not stated")}
         arrays = answers(part)
         arrays = arrays._replace(truth=np.unique(part.truth.astype(str))[arrays.truth])
-        scores += [about | row for row in _scores(arrays, words["infant"])]
+        ranked = ["roc_auc"] * bool(np.isfinite(arrays.strengths).any(axis=(0, 1)).all())
+        metrics = [*get_args(evaluation.Metric), *ranked]
+        scores += [about | _score(arrays, metric, words["infant"]) for metric in metrics]
         if part.device.any():
             alone = _device_alone(arrays, part.drop_duplicates("clip").device)
             row = _score(alone, "balanced_accuracy", words["infant"])
@@ -77,14 +79,6 @@ def audit(table: pd.DataFrame, *, permutations: int = 999) -> Audit:
         n_clips=len(clips),
         n_infants=clips.infant.nunique(),
     )
-
-
-def _scores(part: Answers, group: str) -> list[dict[str, Any]]:
-    """Return a row for each metric as `_score` does, with ROC area if every class has scores."""
-    metrics = [*get_args(evaluation.Metric)]
-    if np.isfinite(part.strengths).any(axis=(0, 1)).all():
-        metrics.append("roc_auc")
-    return [_score(part, metric, group) for metric in metrics]
 
 
 def _score(part: Answers, metric: str, group: str) -> dict[str, Any]:
@@ -139,23 +133,19 @@ def _known(table: pd.DataFrame) -> "pd.Series[bool] | None":
 
 
 def _apart(table: pd.DataFrame, known: "pd.Series[bool] | None") -> dict[str, Any]:
-    """Return the balanced accuracy of answers on known and on new groups; NaN unless there are both."""
+    """Return the balanced accuracy of answers on known and on new groups, NaN unless there are both.
+
+    It is also NaN on a side that lacks a class.
+    """
     row: dict[str, Any] = dict.fromkeys(["on_known", "on_new", "new_low", "new_high"], np.nan)
     if known is None or known.all() or not known.any():
         return row
-    on_known, on_new = (_balanced(table[side], table.truth.nunique()) for side in (known, ~known))
-    row["on_known"] = on_known.value if on_known else np.nan
-    if on_new:
-        row |= {"on_new": on_new.value, "new_low": on_new.low, "new_high": on_new.high}
-    return row
-
-
-def _balanced(table: pd.DataFrame, classes: int) -> Interval | None:
-    """Return the balanced accuracy, None if a class is missing."""
-    if table.truth.nunique() < classes:
-        return None
-    part = answers(table)
-    return evaluation.interval(part.predicted, part.truth, part.infants)
+    for name, part in (("known", table[known]), ("new", table[~known])):
+        if part.truth.nunique() == table.truth.nunique():
+            arrays = answers(part)
+            score = evaluation.interval(arrays.predicted, arrays.truth, arrays.infants)
+            row |= {f"on_{name}": score.value, f"{name}_low": score.low, f"{name}_high": score.high}
+    return {key: row[key] for key in ("on_known", "on_new", "new_low", "new_high")}
 
 
 def _influence(part: Answers) -> dict[str, Any]:

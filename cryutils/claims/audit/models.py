@@ -60,8 +60,7 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5, devices: Any 
     for name, values in (("y", truth), ("groups", whose)):
         if len(only := np.unique(values)) == 1:
             raise InputError(f"{name}: every row has {str(only[0])!r}; an audit needs two or more.")
-    words = {"clip": "row", "infant": _word(groups, "group")}
-    words["device"] = "" if devices is None else _word(devices, "device")
+    words = {"clip": "row", "infant": _word(groups, "group"), "device": _word(devices, "device")}
     group, notes = words["infant"], []
     parts: list[pd.DataFrame] = []
     for splitter in _splitters(cv, len(np.unique(whose))):
@@ -86,7 +85,7 @@ def table(model: Any, X: Any, y: Any, groups: Any, *, cv: Any = 5, devices: Any 
 
 
 def _word(values: Any, default: str) -> str:
-    return word(str(getattr(values, "name", None) or default))
+    return "" if values is None else word(str(getattr(values, "name", None) or default))
 
 
 def _texts(name: str, values: Any, shape: tuple[int, ...]) -> npt.NDArray[np.str_]:
