@@ -28,7 +28,8 @@ figcaption, .report { max-width: 40rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: 0.2rem 0.4rem; text-align: right; border-bottom: 1px solid #8888 }
 td:nth-last-child(-n+3) { white-space: nowrap }
-@media (max-width: 30rem) { table { font-size: 0.8rem } th, td { padding: 0.2rem } }
+td:nth-last-child(n+6) { overflow-wrap: anywhere }
+@media (max-width: 30rem) { table { font-size: 0.75rem; width: 100% } th, td { padding: 0.2rem 0.1rem } }
 @media screen and (prefers-color-scheme: dark) { svg { filter: invert(1) hue-rotate(180deg) } }
 @media print { :root { color-scheme: light } }
 """
