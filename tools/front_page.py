@@ -273,11 +273,6 @@ def synthetic_babies(folder: Path) -> list[dict[str, Any]]:
     return babies
 
 
-def checksums() -> pd.Series:
-    """Return the SHA-256 of each recording of the corpora, by its name in data/registry.csv."""
-    return pd.read_csv(ROOT / "data" / "registry.csv").set_index("file").sha256
-
-
 def listeners_trials() -> dict[str, Any]:
     """Return the pairs that listeners judged, their answers and the machine's, and both scores."""
     pairs = pd.read_csv(ROOT / "data" / "listeners.csv")
@@ -286,15 +281,14 @@ def listeners_trials() -> dict[str, Any]:
     said = answers.set_index(answers["clip"].astype(int)).predicted.sort_index()
     first = pairs.asked.cumsum() - pairs.asked  # the row of a pair's first answer
     pairs["machine"] = (said.loc[first].to_numpy() == "known").astype(int)
-    sums = checksums().filter(like="corvin2024/")
-    sums.index = sums.index.str.rpartition("/").get_level_values(2).str.removesuffix(".wav")
-    files = sums.index.to_series().str.extract(r"(\w{3})_(B\d\d)").dropna()
+    sums = {Path(file).stem: sha256 for file, sha256 in corvin.DATASET.files.registry().items()}
+    files = pd.Series([*sums]).str.extract(r"(\w{3})_(B\d\d)").dropna()
     baths = {known: [*files[files[0] == known][1]] for known in pairs.known.unique()}
     scores = claims.load_results("reference/corvin").set_index("key")[["value", "low", "high"]]
     return {
         "address": CORVIN,
         "baths": baths,
-        "sums": sums[sums.index.str.contains("_B") | sums.index.isin(pairs.recording)].to_dict(),
+        "sums": {name: sums[name] for name in sums if "_B" in name or name in {*pairs.recording}},
         "rows": pairs.to_numpy().tolist(),
         "answers": int(pairs.asked.sum()),
         **{
@@ -339,21 +333,18 @@ def write_check(folder: Path) -> None:
         "worker": "front/check_worker.js",
         "example": "front/example.csv",
     }
-    page = PAGES.get_template("check.html.j2").render(
-        {"style": text("front.css") + text("check.css"), "script": text("check.js"), "data": in_page(data)}
-        | {"rows": "".join((place / "example.csv").open(encoding="utf-8").readlines()[:4]).rstrip()}
-        | {"megabytes": MEGABYTES}
-    )
-    (folder / "check.html").write_text(page, encoding="utf-8")
+    rows = (place / "example.csv").read_text(encoding="utf-8").splitlines()[:4]
+    write_page(folder, "check", data, rows="\n".join(rows), megabytes=MEGABYTES)
 
 
 def donateacry_files() -> dict[str, list[str]]:
     """Return the names of DonateACry's recordings by label, without those that are no cries."""
-    registry = pd.read_csv(ROOT / "data" / "registry.csv").file
-    names = registry[registry.str.startswith("donateacry/")].str.removeprefix("donateacry/")
-    names = names[~names.isin(pd.read_csv(ROOT / "data" / "exclusions.csv").file)]
-    parts = names.str.split("/", expand=True)
-    return {str(label): [*files] for label, files in parts[1].groupby(parts[0])}
+    excluded, files = {*pd.read_csv(ROOT / "data" / "exclusions.csv").file}, dict[str, list[str]]()
+    for name in donateacry.FILES.registry():
+        if name not in excluded:
+            label, file = name.split("/")
+            files.setdefault(label, []).append(file)
+    return files
 
 
 def plan() -> list[dict[str, Any]]:
@@ -387,11 +378,7 @@ def write_translator(folder: Path) -> None:
         "sentences": translator.SENTENCES,
         "no_answer": translator.NO_ANSWER,
     }
-    page = PAGES.get_template("translator.html.j2").render(
-        {"style": text("front.css") + text("translator.css"), "script": text("translator.js")}
-        | {"data": in_page(data), "plan": plan(), "most": INFANTS}
-    )
-    (folder / "translator.html").write_text(page, encoding="utf-8")
+    write_page(folder, "translator", data, plan=plan(), most=INFANTS)
 
 
 def write(folder: Path) -> None:
@@ -403,29 +390,31 @@ def write(folder: Path) -> None:
         parts = panels(stored_figure(notebook, number))
         return [picture(part, pictures / f"{notebook}-{k}.webp") for k, part in enumerate(parts)]
 
-    sums, real = checksums(), []
+    sums, real = donateacry.FILES.registry(), []
     for reason, (app, *clips) in REAL.items():
         names = [f"{reason.replace(' ', '_')}/{app}-{clip}.wav" for clip in clips]
-        real.append({"reason": reason, "cries": [(name, sums[f"donateacry/{name}"]) for name in names]})
+        real.append({"reason": reason, "cries": [(name, sums[name]) for name in names]})
     data = {
         "babies": synthetic_babies(pictures),
         "real": {"address": donateacry.RAW, "babies": real},
         "trials": listeners_trials(),
     }
     moved = sliders()
-    page = PAGES.get_template("index.html.j2").render(
-        moved
-        | {
-            "style": text("front.css") + moved["style"],
-            "script": text("front.js") + text("film.js") + moved["script"],
-        }
-        | {"data": in_page(data), "n": numbers() | data["trials"], "words": WORDS, "lessons": lessons()}
-        | {"figures": figures, "film": film(pictures)}
-        | {"neighbours": neighbours(), "survey": survey(), "replication": replication()}
-    )
-    (folder / "index.html").write_text(page, encoding="utf-8")
+    moved["style"] = text("front.css") + moved["style"]
+    moved["script"] = text("front.js") + text("film.js") + moved["script"]
+    charts = {"neighbours": neighbours(), "survey": survey(), "replication": replication()}
+    found = {"n": numbers() | data["trials"], "words": WORDS, "lessons": lessons()}
+    write_page(folder, "index", data, **moved, **charts, **found, figures=figures, film=film(pictures))
     write_check(folder)
     write_translator(folder)
+
+
+def write_page(folder: Path, name: str, data: dict[str, Any], **values: Any) -> None:
+    """Write the page `name`, with its style, its script and their data, into `folder`, the site."""
+    if "style" not in values:
+        values |= {"style": text("front.css") + text(f"{name}.css"), "script": text(f"{name}.js")}
+    page = PAGES.get_template(f"{name}.html.j2").render(values, data=in_page(data))
+    (folder / f"{name}.html").write_text(page, encoding="utf-8")
 
 
 def text(name: str) -> str:
