@@ -90,7 +90,9 @@ async def _follow(request: Request, link: str) -> Response:
         return RedirectResponse("/", 303)
     why = "This code was used, or it is too old. Make a new one, or log in with your name and password."
     if state.film is not None:
-        why = "Each link of the demonstration works once. More, Set up another phone, makes a new one."
+        why = (
+            "Open a link from the demonstration's terminal. Each works once, and the page More makes others."
+        )
     return state.page(request, "login.html", status=403, error=why, next="/")
 
 
