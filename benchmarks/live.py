@@ -49,14 +49,12 @@ from urllib.request import urlopen
 import numpy as np
 import psutil
 from PIL import Image
-from playwright.sync_api import sync_playwright
-from websockets.asyncio.client import connect
 
-from crydecode import store
 from cryutils.audio import wav_bytes
 from cryutils.datasets.synthetic import face, voice
 from cryutils.widgets.monitor import Monitor
 
+# Imported where needed, because the course's environment lacks them: the store, websockets, Playwright.
 LATENCY_MS, FACTOR, GROWTH_MB = 100.0, 10.0, 20.0
 RING_S, LOST_S, WATCHER_MB = 2.0, 6.0, 2.0
 LISTENER, WATCHERS = 0.08, 24  # cores, pages
@@ -193,6 +191,8 @@ def store_of(folder: Path) -> str:
 
 def household(folder: Path, users: int, infants: int) -> tuple[list[str], list[int]]:
     """Fill the store; return a ticket of each user, who has at most eight pages, and the infants."""
+    from crydecode import store
+
     with store.open(store_of(folder)) as home:
         names = [home.users.add(f"ann{k}", PASSWORD) for k in range(users)]
         tickets = [home.logins.begin(name) for name in names]
@@ -201,6 +201,8 @@ def household(folder: Path, users: int, infants: int) -> tuple[list[str], list[i
 
 def opener(address: str, tickets: list[str]) -> Callable[..., Any]:
     """Return a function that opens the WebSocket of a path, an infant and the k-th user."""
+    from websockets.asyncio.client import connect
+
     place, port = address.replace("http", "ws", 1), address.rpartition(":")[2]
 
     def page(path: str, infant: int, k: int = 0) -> Any:
@@ -370,6 +372,8 @@ WebSocket.prototype.send = function (data) {
 
 def listening_page(folder: Path) -> bool:
     """Measure the listening page in Chromium."""
+    from playwright.sync_api import sync_playwright
+
     sound = folder / "sound.wav"
     sound.write_bytes(wav_bytes(noise_and_cry(24, SR).astype(np.float32), SR))
     (ticket,), (infant,) = household(folder, 1, 1)
