@@ -174,6 +174,13 @@ def test_a_page_is_written_to_a_new_file_or_refused(command: Command, tmp_path: 
     assert table.read_bytes() == before
 
 
+def test_names_are_shown_as_they_are_written() -> None:
+    table = lesions(20, 2).replace({"benign": "$\\bad$", "malignant": "<b>"})
+    table = audits.read(table.assign(patient=table.patient.add("$_$")))
+    html = audits.page(audits.audit(table, permutations=19), table, title="<b>.csv")
+    assert html.count("$\\bad$") == 3 and "$_$" in html and "<b>" not in html
+
+
 def test_a_class_of_one_patient_has_no_interval_in_the_words_of_the_table(tmp_path: Path) -> None:
     table = lesions(20, 5)
     table.loc[table.patient == "P3", "diagnosis"] = "rare"

@@ -54,7 +54,7 @@ def page(result: Audit, table: pd.DataFrame, *, title: str) -> str:
     part = table[(table.model == cell.model) & (named == cell.split)]
     of = f" {cell.model}, {cell.split}." if len(result.leaks) > 1 else ""
     bars = f"95 % intervals over {plural(group)} (blue) and over {units} (orange)"
-    with style.context("default"):  # whatever the program that calls has chosen
+    with style.context(["default", {"text.parse_math": False}]):  # names may have dollar signs
         figures = {
             f"Scores in percent, with {bars}. A grey line is what answers without skill reach.": _scores(
                 result
