@@ -27,7 +27,7 @@ let refusal = ""; // why the server did not answer
 let told = ""; // what was read out last
 let socket, sound, lock, calls, loudest, rungAt, fading;
 let noted = ""; // what the last tap noted, as long as it can be undone
-let triedUntil = 0;
+let [triedUntil, asked] = [0, 0]; // asked: how often for the page's newest content
 
 // Takes the babies of a page. armed: whether anybody was heard to listen, so that the end of it is an
 // alarm. answered: the alarm that was answered here, while the server could not be told.
@@ -211,33 +211,25 @@ function order(type, infant, alarm) {
 
 // Replaces the tiles, by default of the same baby, also with what other devices noted; and the babies.
 async function refresh(infant = home.dataset.infant) {
+  const turn = ++asked;
+  if (infant !== home.dataset.infant) noted = "";
+  home.dataset.infant = infant;
   const answer = await fetch(`/night?infant=${infant}`, { redirect: "manual" }).catch(() => null);
   if (answer?.type === "opaqueredirect") over = LOGGED_OUT;
   if (answer?.status === 404) over = "The diary of this baby was deleted. Reload the page.";
-  if (!answer?.ok) return;
+  if (!answer?.ok || turn !== asked) return; // a later answer has the newest content
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const newest = [...page.querySelectorAll(".baby")];
   if (newest.map(({ dataset }) => dataset.infant).join() !== babies.map(({ infant }) => infant).join()) {
     meet(newest);
     socket.close();
   }
-  if (infant !== home.dataset.infant) noted = "";
-  home.dataset.infant = infant;
   tiles.replaceChildren(...page.getElementById("tiles").childNodes);
-  confirmTap();
+  const undo = tiles.querySelector(`[data-of="${noted}"]`);
+  if (undo) [undo.hidden, document.getElementById("last").hidden, spoken.textContent] = [false, true, undo.textContent];
   const [links, others] = [document, page].map((each) => each.querySelector(".bar"));
   if (links.innerHTML !== others.innerHTML) links.replaceChildren(...others.childNodes);
   paint();
-}
-
-// Says what the last tap noted, and offers Undo, in place of the line above the tiles.
-function confirmTap() {
-  const words = document.getElementById("last");
-  words.hidden = false;
-  for (const form of tiles.querySelectorAll(".noted")) {
-    form.hidden = form.dataset.of !== noted;
-    if (!form.hidden) [words.hidden, spoken.textContent] = [true, form.firstElementChild.textContent];
-  }
 }
 
 async function stayAwake() {
@@ -274,12 +266,12 @@ tiles.addEventListener("submit", async (event) => {
   event.preventDefault();
   const body = new URLSearchParams(new FormData(event.target, event.submitter));
   const answer = await fetch("/say", { method: "POST", body, redirect: "manual" }).catch(() => null);
+  const last = document.getElementById("last");
   noted = answer?.type === "opaqueredirect" ? body.get("what").split("-")[0] : "";
   clearTimeout(fading);
-  fading = setTimeout(() => ((noted = ""), confirmTap()), NOTED_MS);
-  if (noted) return refresh();
-  confirmTap();
-  document.getElementById("last").textContent = "Not saved. Try again.";
+  fading = setTimeout(() => ((noted = ""), refresh()), NOTED_MS);
+  if (noted) refresh();
+  else [last.hidden, last.textContent] = [false, "Not saved. Try again."];
 });
 for (const wish of [delay, again]) {
   wish.value = localStorage.getItem(wish.id) ?? wish.value;

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from subprocess import PIPE, STDOUT
@@ -35,6 +36,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 OPTIONS = ["--no-sandbox", "--disable-background-networking", "--mute-audio"]
 OPTIONS += ["--autoplay-policy=no-user-gesture-required"]
 SCREEN: Any = {"width": 390, "height": 640}  # of the film
+DAY = f"DAY{datetime.now(UTC).hour - 15:+d}"  # a time zone in which it is afternoon, so that pages are light
 STEP_MS = 100  # between its pictures, at least
 PHONE, WIDE, GAP = (390, 830), (760, 830), 24  # pixels
 # An answer for this reason, by sound and face, while the computer keeps up.
@@ -46,7 +48,7 @@ CLEAR = """reason => { const said = name => document.querySelector(`.live-${name
 def served(*options: str, **environment: str) -> Iterator[str]:
     """Start `cryutils serve`, and give the address that it prints."""
     command = [Path(sys.executable).with_name("cryutils"), "serve", *options, "--port", "0"]
-    about = os.environ | {"BROWSER": "true"} | environment  # a program that opens nothing
+    about = os.environ | {"BROWSER": "true", "TZ": DAY} | environment  # a program that opens nothing
     with subprocess.Popen(command, env=about, stdout=PIPE, stderr=STDOUT, text=True) as server:
         assert server.stdout
         try:
