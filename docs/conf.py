@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import nbformat
 from docutils import nodes
@@ -234,6 +235,11 @@ def block_math(writer: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def link_logo(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
+    """Let the logo lead to the site's first page."""
+    context["theme_logo_link"] = context["pathto"]("index.html", resource=True)
+
+
 def write_front_page(app: Sphinx, error: Exception | None) -> None:
     front_page.write(Path(app.outdir))
 
@@ -294,6 +300,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", prepare)
     app.connect("autodoc-process-docstring", plain)
     app.connect("doctree-read", shorten, priority=900)
+    app.connect("html-page-context", link_logo)
     app.connect("build-finished", write_front_page)
     app.connect("build-finished", write_slides)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -52,8 +52,17 @@ DIGITS = string.digits + string.ascii_letters  # a number of right answers is on
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 PLANNED = (12, 20, 40, 80, 160)  # infants in a test of a translator
 INFANTS = PLANNED[-1]  # at most
-SURVEYED = {"random windows": "random pieces", "folders": "given folders", "by infant": "by baby"}
-FEATURES = {"stft": "STFT: the spectrogram of a clip", "mfcc": "MFCC: the coarse shape of its spectrum"}
+SURVEYED = {
+    "random clips": "clips at random",
+    "random windows": "pieces of clips at random",
+    "folders": "ready-made folders",
+    "file order": "in the order of the files",
+    "by infant": "by baby",
+}
+FEATURES = {
+    "stft": "STFT (short-time Fourier transform): the spectrogram of a clip",
+    "mfcc": "MFCC (mel-frequency cepstral coefficients): the coarse shape of its spectrum",
+}
 MEGABYTES = 43  # of Python and its packages for a check, compressed; a test adds them up
 BABIES = ("infant-001", "infant-002", "infant-007")  # their pitch differs
 # Three installations with two clear cries each for the same reason, two of the babies of lesson 1 among them.
@@ -131,6 +140,8 @@ def numbers() -> dict[str, int | str]:
         "found": found.value,
         "nearest": nearest["data.same_infant.nearest"],
         "chance": nearest["data.same_infant.nearest_chance"],
+        "chance_reason": nearest["data.same_label_other_infant.nearest_chance"],
+        "hungry": nearest["data.majority_share"],
         **{"published_low": published.min(), "published_high": published.max()},
         **{"free_low": free.min(), "free_high": free.max()},
         **{"random_low": random.min(), "random_high": random.max()},

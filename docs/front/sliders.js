@@ -7,7 +7,7 @@
   const find = selector => root.querySelector(selector);
   const control = name => find(`#slider-${name}`);
   const percent = share => `${Math.round(100 * share)} %`;
-  const SVG = "http://www.w3.org/2000/svg", LEFT = 20, RIGHT = 620, ROWS = { random: 88, free: 188 };
+  const SVG = "http://www.w3.org/2000/svg", LEFT = 20, RIGHT = 620, ROWS = { random: 100, free: 200 };
   const across = share => LEFT + share * (RIGHT - LEFT);
   const dots = { random: [], free: [] }, means = {};
   let seed = 0;
@@ -30,8 +30,8 @@
 
   function drawAxes() {
     for (const share of [0, 0.25, 0.5, 0.75, 1]) {
-      drawn("line", { x1: across(share), x2: across(share), y1: 24, y2: 232, class: share === 0.25 ? "guessing" : "" });
-      drawn("text", { x: across(share), y: 262, "text-anchor": share ? (share < 1 ? "middle" : "end") : "start" }, percent(share));
+      drawn("line", { x1: across(share), x2: across(share), y1: 24, y2: 244, class: share === 0.25 ? "guessing" : "" });
+      drawn("text", { x: across(share), y: 274, "text-anchor": share ? (share < 1 ? "middle" : "end") : "start" }, percent(share));
     }
     drawn("text", { x: across(0.25) + 6, y: 18 }, "guessing");
     for (const [kind, words] of [["random", "the same babies"], ["free", "new babies"]]) {
@@ -53,7 +53,7 @@
     for (const name of ["signal", "identity"])
       find(`output[for="slider-${name}"]`).textContent = Number(control(name).value).toFixed(1);
     find(".sample").textContent = `24 babies, draw ${seed + 1} of ${DATA.seeds.length}`;
-    find(".chart title").textContent = `Right answers in 20 splits each, a dot is a split: ${percent(mean.random)} on average on the same babies, ${percent(mean.free)} on new babies, 25 % by guessing.`;
+    find(".chart title").textContent = `Right answers in 20 tests each, a dot is a test: ${percent(mean.random)} on average on the same babies, ${percent(mean.free)} on new babies, 25 % by guessing.`;
     find(".says").textContent = verdict(mean);
   }
 
