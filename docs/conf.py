@@ -235,7 +235,9 @@ def block_math(writer: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def link_logo(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
+def link_logo(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document
+) -> None:
     """Let the logo lead to the site's first page."""
     context["theme_logo_link"] = context["pathto"]("index.html", resource=True)
 
