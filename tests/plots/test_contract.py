@@ -26,10 +26,6 @@ SHARES = np.array([[0.9, 0.1], [0.6, 0.4]], np.float32)
 SCORES = pd.DataFrame(
     {"model": "svm", "split": list(plots.NAMES), "value": 0.5, "low": 0.4, "high": None, "condition": "total"}
 )
-BOARD = pd.DataFrame(
-    {f"{split}{end}": [0.5] for split in plots.NAMES for end in ("", "_low", "_high")}, index=["SVM"]
-)
-ABOUT = {"table": "Paper A, Table 2", "group": "STFT", "model": "SVM", "name": "svm", "metric": "accuracy"}
 HISTORY = pd.DataFrame({"fold": 0, "epoch": [1, 2], "loss": [1.0, 0.5], "val_loss": [1.2, 0.9]})
 
 # By name, what is given before an `ax`, whether there is an `ax`, and options.
