@@ -20,7 +20,7 @@ from crydecode.asking import ask
 from crydecode.store.accounts import KNOWN_S
 
 # What needs neither a login nor the store.
-FILES = "dark.css diary.css live.css night.css site.css buttons.js live.js night.js page.js worker.js"
+FILES = "dark.css diary.css live.css night.css site.css away.js buttons.js live.js night.js page.js worker.js"
 STATIC = tuple(f"/static/{name}" for name in (*FILES.split(), "night.svg", "night.webmanifest"))
 PUBLIC = ("/login", *STATIC)
 HASHES, HASHED_S = asyncio.Semaphore(2), 600.0  # a hash takes 64 MiB, and many may be asked for at once

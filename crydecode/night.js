@@ -7,6 +7,7 @@ const REFRESH_MS = 60_000; // of the line with the last feed, and of the screen'
 const PAINT_MS = 500;
 const TRY_MS = 2000; // of a trial of the alarm
 const NOTED_MS = 10_000; // in which a tap can be undone
+const LEAST_PX = 150; // for the states
 const WORDS = { quiet: "Quiet", crying: "Crying", lost: "Not listening" };
 const SHAKES = { crying: [300, 150, 300], lost: [100, 100, 100, 100, 100, 100, 600] }; // ms
 const TONES = { crying: [660, 880], lost: [330, 220, 330, 220] }; // Hz
@@ -16,8 +17,8 @@ const ENDS = {
   4409: "This page was closed, because too many are open. Reload it.",
   1008: "This page sent too much, so it has stopped. Reload it.",
 };
-const [home, spoken, coming, ring, zone, begin, trial, tiles, delay, again] = [
-  "babies", "spoken", "coming", "ring", "zone", "begin", "trial", "tiles", "delay", "again",
+const [home, spoken, coming, ring, room, zone, begin, trial, tiles, delay, again] = [
+  "babies", "spoken", "coming", "ring", "room", "zone", "begin", "trial", "tiles", "delay", "again",
 ].map((id) => document.getElementById(id));
 const title = document.title;
 let babies = [];
@@ -34,7 +35,7 @@ let [triedUntil, asked] = [0, 0]; // asked: how often for the page's newest cont
 function meet(cards) {
   const state = { kind: "lost", for_s: null, age_s: null, why: "", coming: "", paused_s: 0, levels: [], devices: [], hushed_s: 0 };
   babies = [...cards].map((card) => ({
-    state, armed: false, cause: "", answered: "", ...babies.find((known) => known.infant === Number(card.dataset.infant)),
+    state, armed: location.hash === "#alarm", cause: "", answered: "", ...babies.find((known) => known.infant === Number(card.dataset.infant)),
     infant: Number(card.dataset.infant), name: card.querySelector("bdi").textContent,
     card, part: (name) => card.querySelector(`.${name}`),
   }));
@@ -44,6 +45,7 @@ function meet(cards) {
 function connect() {
   const query = new URLSearchParams({ delay: delay.value, again: again.value });
   for (const { infant } of babies) query.append("infant", infant);
+  sessionStorage.setItem("watched", query);
   const mine = (socket = new WebSocket(`${location.origin.replace("http", "ws")}/watch?${query}`));
   mine.addEventListener("message", ({ data }) => {
     const message = JSON.parse(data);
@@ -143,7 +145,7 @@ function paint() {
   ready();
   call(shown.filter((each) => each.call));
   document.body.style.setProperty("--bar", `${document.querySelector(".bar").offsetHeight}px`);
-  if (zone.scrollHeight > zone.clientHeight + 1) document.body.classList.remove("still"); // the type is too large
+  if (zone.scrollHeight > zone.clientHeight + 1 || room.clientHeight < LEAST_PX) document.body.classList.remove("still"); // the type is too large
 }
 
 // Says whether this page can ring, and what to do if not.
@@ -238,13 +240,18 @@ async function stayAwake() {
   }
 }
 
-begin.onclick = trial.onclick = async () => { // sound, notifications and the wake lock need a tap
+function switchOn() {
+  sessionStorage.setItem("rings", "on"); // on other pages, `away.js` waits for an alarm
   sound ??= new AudioContext();
   sound.onstatechange = paint;
+  stayAwake().then(paint);
+}
+
+begin.onclick = trial.onclick = async () => { // sound, notifications and the wake lock need a tap
+  switchOn();
   triedUntil = performance.now() + TRY_MS;
   for (const wait of [0, TRY_MS / 2]) setTimeout(tone, wait, "crying");
   navigator.vibrate?.([...SHAKES.crying, 250, ...SHAKES.crying]);
-  stayAwake().then(paint);
   await window.Notification?.requestPermission?.();
   paint();
 };
@@ -285,5 +292,6 @@ document.addEventListener("visibilitychange", stayAwake);
 navigator.serviceWorker?.register("/static/worker.js", { scope: "/" });
 setInterval(paint, PAINT_MS);
 setInterval(() => (refresh(), stayAwake()), REFRESH_MS);
+if (sessionStorage.getItem("rings")) switchOn(); // browsers allow sound on the next page of a site, or ask for a tap
 meet(document.querySelectorAll(".baby"));
 connect();

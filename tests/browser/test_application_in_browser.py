@@ -370,7 +370,10 @@ def test_a_cry_at_one_phone_rings_at_another(
             expect(parent.get_by_role("button", name="I'm coming")).to_be_hidden()
             expect(parent.locator(".baby", has_text="ben is coming")).to_contain_text("Mia")
         expect(nursery.locator("#others")).to_have_text("ben is coming.")
+        father.get_by_role("link", name="Diary").click()
+        expect(father).to_have_url(re.compile("/diary"))
         other.get_by_role("button", name="Start listening").click()
+        expect(father).to_have_url(re.compile("/night"))  # where the alarm is seen and answered
         expect(mother.get_by_role("button", name="I'm coming to Tom", exact=True)).to_be_visible()
         expect(of_tom).to_contain_text("Listening: ben.")
         with Visitor(home).enter("ben").socket(tom.id) as spare:
@@ -412,7 +415,7 @@ def test_a_cry_at_one_phone_rings_at_another(
         mother.get_by_role("button", name="I'm coming to Mia").click()
         expect(of_mia).to_contain_text("ann is coming")
         of_mia.click()
-        mother.get_by_role("button", name="Switch the ring on").click()
+        expect(mother.locator("#ring")).to_contain_text("The ring is on")  # as before the page was reloaded
         mother.get_by_role("button", name="Ring off").click()
         expect(mother.get_by_role("button", name="Ring on again")).to_be_visible()
         home.store.users.remove("ben")
