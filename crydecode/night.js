@@ -289,6 +289,7 @@ for (const wish of [delay, again]) {
 }
 matchMedia("(orientation: landscape)").addEventListener("change", () => document.body.classList.add("still"));
 document.addEventListener("visibilitychange", stayAwake);
+document.addEventListener("click", () => sound?.resume()); // for browsers that lock it on each new page
 navigator.serviceWorker?.register("/static/worker.js", { scope: "/" });
 setInterval(paint, PAINT_MS);
 setInterval(() => (refresh(), stayAwake()), REFRESH_MS);
