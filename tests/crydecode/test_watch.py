@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -77,7 +78,9 @@ def test_an_answer_covers_only_the_alarm_that_it_answers(
         return state["kind"], state["coming"], state["rings"]
 
     def come(alarm: str) -> dict[str, Any]:
-        asyncio.run(room.obey({"type": "coming", "alarm": alarm}, "ben"))
+        order = room.obey({"type": "coming", "alarm": alarm}, "ben")
+        with ThreadPoolExecutor() as pool:  # after a browser test, a loop runs in this thread
+            pool.submit(asyncio.run, order).result()
         return room.state(page)
 
     hear(NO_CRY, 60)
