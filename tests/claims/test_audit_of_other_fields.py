@@ -208,6 +208,13 @@ def test_training_rows_in_the_table_say_which_patients_are_known(tmp_path: Path)
     assert audited(table.assign(split=apart), tmp_path).leaks.shared.tolist() == [0]
 
 
+def test_the_sentence_to_copy_counts_what_its_score_is_of(tmp_path: Path) -> None:
+    table = lesions(40, 3)
+    both = pd.concat([table.assign(split="random"), table.iloc[:60].assign(split="leak_free")])
+    said = json.loads(audits.as_json(audited(both, tmp_path)))["sentence"]
+    assert "60" in said and "20" in said and "120" not in said
+
+
 @pytest.mark.parametrize(
     ("table", "chosen", "words"),
     [

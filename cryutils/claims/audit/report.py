@@ -90,7 +90,7 @@ def sentence(result: Audit) -> str:
         count = f"{100 * cell.shared:.0f} %" if cell.shared else "none"
         share = f"{count} of the answers are from a model trained on the same {{}}"
     share = share.format(result.words["infant"])
-    what = f"On {result.n_clips} {units} of {result.n_infants} {groups}, the balanced accuracy was"
+    what = f"On {cell.n} {units} of {cell.n_infants} {groups}, the balanced accuracy was"
     return f"{what} {100 * cell.value:.0f} % ({interval}; guessing: {100 * cell.guess:.0f} %); {share}."
 
 
