@@ -1,10 +1,12 @@
 // Pages beside Night: on a phone whose ring is on, an alarm leads back to Night.
 
 const SILENT_MS = 5000; // without a sign of the server
-let armed = false; // whether anybody was heard to listen
+const watched = sessionStorage.getItem("watched");
+const infants = new URLSearchParams(watched).getAll("infant");
+const armed = new Set(); // the infants to whom anybody was heard to listen
 let silent;
 
-const back = () => location.assign("/night#alarm");
+const back = () => location.assign(`/night#${[...armed]}`);
 
 function wait() {
   clearTimeout(silent);
@@ -12,12 +14,13 @@ function wait() {
 }
 
 function connect() {
-  const socket = new WebSocket(`${location.origin.replace("http", "ws")}/watch?${sessionStorage.getItem("watched")}`);
+  const socket = new WebSocket(`${location.origin.replace("http", "ws")}/watch?${watched}`);
   socket.onclose = () => setTimeout(connect, SILENT_MS / 2);
   socket.onmessage = ({ data }) => {
     const states = [JSON.parse(data)].flat();
-    if (states.some(({ kind, rings, coming }) => rings || (armed && kind === "lost" && !coming))) back();
-    armed ||= states.some(({ kind }) => kind && kind !== "lost");
+    const calls = ({ kind, rings, coming }, k) => rings || (armed.has(infants[k]) && kind === "lost" && !coming);
+    if (states.some(calls)) back();
+    states.forEach(({ kind }, k) => kind && kind !== "lost" && armed.add(infants[k]));
     wait();
   };
 }

@@ -28,6 +28,7 @@ let refusal = ""; // why the server did not answer
 let told = ""; // what was read out last
 let socket, sound, lock, calls, loudest, rungAt, fading;
 let noted = ""; // what the last tap noted, as long as it can be undone
+const returned = location.hash.slice(1).split(","); // infants to whom somebody listened, as `away.js` knows
 let [triedUntil, asked] = [0, 0]; // asked: how often for the page's newest content
 
 // Takes the babies of a page. armed: whether anybody was heard to listen, so that the end of it is an
@@ -35,7 +36,7 @@ let [triedUntil, asked] = [0, 0]; // asked: how often for the page's newest cont
 function meet(cards) {
   const state = { kind: "lost", for_s: null, age_s: null, why: "", coming: "", paused_s: 0, levels: [], devices: [], hushed_s: 0 };
   babies = [...cards].map((card) => ({
-    state, armed: location.hash === "#alarm", cause: "", answered: "", ...babies.find((known) => known.infant === Number(card.dataset.infant)),
+    state, armed: returned.includes(card.dataset.infant), cause: "", answered: "", ...babies.find((known) => known.infant === Number(card.dataset.infant)),
     infant: Number(card.dataset.infant), name: card.querySelector("bdi").textContent,
     card, part: (name) => card.querySelector(`.${name}`),
   }));

@@ -140,12 +140,13 @@ def _apart(table: pd.DataFrame, known: "pd.Series[bool] | None") -> dict[str, An
     row: dict[str, Any] = dict.fromkeys(["on_known", "on_new", "new_low", "new_high"], np.nan)
     if known is None or known.all() or not known.any():
         return row
-    for name, part in (("known", table[known]), ("new", table[~known])):
+    sides = (table[known], ["on_known"]), (table[~known], ["on_new", "new_low", "new_high"])
+    for part, names in sides:
         if part.truth.nunique() == table.truth.nunique():
             arrays = answers(part)
             score = evaluation.interval(arrays.predicted, arrays.truth, arrays.infants)
-            row |= {f"on_{name}": score.value, f"{name}_low": score.low, f"{name}_high": score.high}
-    return {key: row[key] for key in ("on_known", "on_new", "new_low", "new_high")}
+            row |= zip(names, (score.value, score.low, score.high), strict=False)
+    return row
 
 
 def _influence(part: Answers) -> dict[str, Any]:
