@@ -17,12 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from crydecode.asking import ask
-from crydecode.store.accounts import KNOWN_S
 
 # What needs neither a login nor the store.
 FILES = "dark.css diary.css live.css night.css site.css away.js buttons.js live.js night.js page.js worker.js"
 STATIC = tuple(f"/static/{name}" for name in (*FILES.split(), "night.svg", "night.webmanifest"))
 PUBLIC = ("/login", *STATIC)
+COOKIE_S = 365 * 86_400  # after that long, a device logs in again in any case
 HASHES, HASHED_S = asyncio.Semaphore(2), 600.0  # a hash takes 64 MiB, and many may be asked for at once
 
 
@@ -65,11 +65,10 @@ async def log_in(request: Request) -> Response:
         return await _follow(request, link)
     name, password = fields.get("name", ""), fields.get("password", "")
     refuse = partial(state.page, request, "login.html", name=name, next=target)
-    ticket = request.scope["ticket"]
-    # Asked before, so that a store that does not answer does not block the hashing.
-    await ask(state.store.logins.user, ticket)
     address = request.client.host if request.client else ""
-    check = partial(state.store.users.check, name, password, address, ticket)
+    # Asked before, so that a store that does not answer does not block the hashing.
+    await ask(state.store.infants)
+    check = partial(state.store.users.check, name, password, address)
     is_right, wait_s = await ask(check, turns=HASHES, limit_s=HASHED_S)
     if wait_s > 0:
         wait = f"Wait {math.ceil(wait_s / 60)} min, then try again."
@@ -121,9 +120,8 @@ async def _enter(request: Request, name: str, target: str) -> Response:
     await _leave(request)
     store, response = request.app.state.store, RedirectResponse(target, 303)
     ticket, is_https = await ask(store.logins.begin, name), request.url.scheme == "https"
-    # It stays after the login's end, so that the device is known. This server's pages alone get it.
     cookie = _cookie(request)
-    response.set_cookie(cookie, ticket, int(KNOWN_S), httponly=True, samesite="lax", secure=is_https)
+    response.set_cookie(cookie, ticket, COOKIE_S, httponly=True, samesite="lax", secure=is_https)
     return response
 
 

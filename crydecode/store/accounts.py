@@ -11,11 +11,9 @@ import unicodedata
 from collections import deque
 from contextlib import suppress
 from functools import cache
-from operator import attrgetter
 from pathlib import Path
 from threading import Lock
 from time import monotonic, time
-from typing import NamedTuple
 
 import sqlalchemy as sa
 from argon2 import PasswordHasher
@@ -26,17 +24,15 @@ from cryutils.errors import InputError, near_miss, printable
 
 HASHER = PasswordHasher()  # argon2id
 LIFETIME_S = 7 * 86400.0  # of a login without use
-KNOWN_S = 365 * 86400.0  # for which a device is known after its last login
 LINK_S = 600  # of a link that logs another device in
 _LINK = "link:"  # in the store before the hash of a link, so that none is taken for a ticket
 _RENEW_S = 3600.0  # from one extension of a login in use to the next
 PASSWORD_LENGTH = (8, 1024)  # characters; hashing far longer ones could stall the server
 _NAME_LENGTH = 64
 
-# Failed attempts per day without a wait, by what they have in common. After these, each wait is
-# twice the previous one. A device that has logged in before counts as a separate place, to which
-# the limit by user alone does not apply, so nobody else's guesses lock a caregiver out.
-_FREE = {("user", "place"): 5, ("place",): 20, ("user",): 200}
+# Failed attempts of a day without a wait: of a user at an address, at an address, and of a user. After
+# these, each wait is twice the previous one.
+_FREE, _FREE_AT_ADDRESS, _FREE_OF_USER = 5, 20, 200
 _DAY_S = 86400.0
 _WAIT_S, _LONGEST_WAIT_S = 15.0, 900.0
 _FAILED = 10_000  # the most that are remembered, until the server ends
@@ -45,47 +41,39 @@ _FAILED = 10_000  # the most that are remembered, until the server ends
 _COMMON = Path(__file__).with_name("common_passwords.txt").read_text("utf-8").split()
 
 
-class Attempt(NamedTuple):
-    """A failed attempt. place: "device" and its ticket's hash, or "address" and a network. time: in s."""
-
-    user: str
-    place: tuple[str, str]
-    time: float
-
-
 class Throttle:
     """The failed attempts of a day, in this process's memory."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._failed: deque[Attempt] = deque(maxlen=_FAILED)
+        self._failed: deque[tuple[float, str, str]] = deque(maxlen=_FAILED)  # time in s, user, address
 
-    def wait_s(self, attempt: Attempt) -> float:
+    def wait_s(self, user: str, address: str) -> float:
         """Return how long an attempt has to wait, in s; if 0, count it as failed."""
+        now = monotonic()
         with self._lock:
-            while self._failed and self._failed[0].time <= attempt.time - _DAY_S:
-                self._failed.popleft()
-            wait_s = max(self._rule(attempt, names) for names in _FREE)
-            if not wait_s:
-                self._failed.append(attempt)
-        return wait_s
+            failed = [each for each in self._failed if each[0] > now - _DAY_S]
+            here = [at for at, _, where in failed if where == address]
+            of_user = [at for at, who, _ in failed if who == user]
+            both = [at for at, *of in failed if of == [user, address]]
+            kinds = ((both, _FREE), (here, _FREE_AT_ADDRESS), (of_user, _FREE_OF_USER))
+            wait_s = max(_until(times, free) - now for times, free in kinds)
+            if wait_s <= 0:
+                self._failed.append((now, user, address))
+        return max(0.0, wait_s)
 
-    def succeed(self, attempt: Attempt) -> None:
-        """Forget the failed attempts of a user at a place."""
+    def succeed(self, user: str, address: str) -> None:
+        """Forget the failed attempts of a user at an address."""
         with self._lock:
-            others = [each for each in self._failed if each[:2] != attempt[:2]]
+            others = [each for each in self._failed if each[1:] != (user, address)]
             self._failed = deque(others, _FAILED)
 
-    def _rule(self, attempt: Attempt, names: tuple[str, ...]) -> float:
-        """Return how long an attempt must wait, by failed ones that agree with it in `names`."""
-        if names == ("user",) and attempt.place[0] == "device":
-            return 0.0
-        common = attrgetter(*names)
-        times = [each.time for each in self._failed if common(each) == common(attempt)]
-        if len(times) < _FREE[names]:
-            return 0.0
-        wait_s = min(_WAIT_S * 2.0 ** min(len(times) - _FREE[names], 30), _LONGEST_WAIT_S)
-        return max(0.0, times[-1] + wait_s - attempt.time)
+
+def _until(times: list[float], free: int) -> float:
+    """Return until when an attempt after failed ones at these times must wait."""
+    if len(times) < free:
+        return 0.0
+    return times[-1] + min(_WAIT_S * 2.0 ** min(len(times) - free, 30), _LONGEST_WAIT_S)
 
 
 class Users:
@@ -117,20 +105,17 @@ class Users:
             for column in (LOGINS.c.user, USERS.c.name):
                 connection.execute(sa.delete(column.table).where(column == user))
 
-    def check(self, name: str, password: str, address: str, ticket: str = "") -> tuple[bool, float]:
+    def check(self, name: str, password: str, address: str) -> tuple[bool, float]:
         """Return whether `password` is the user's, and for how long the client must not try again, in s.
 
-        address: of the client, not of a proxy. ticket: of the device's last login, if it has one. An
-        attempt is counted before it is checked, so parallel ones can't exceed the limit. A wrong
-        password and an unknown user give the same answer and take the same work.
+        address: of the client, not of a proxy. An attempt is counted before it is checked, so parallel
+        ones can't exceed the limit. A wrong password and an unknown user give the same answer and take
+        the same work.
         """
-        user, device = folded(name), _digest(ticket)
+        user, place = folded(name), network(address)
         with self._database.begin() as connection:
             hashed = connection.scalar(sa.select(USERS.c.hash).where(USERS.c.name == user))
-            owner = connection.scalar(sa.select(LOGINS.c.user).where(LOGINS.c.token == device))
-        place = ("device", device) if owner == user else ("address", network(address))
-        attempt = Attempt(user, place, monotonic())
-        if wait_s := self._throttle.wait_s(attempt):
+        if wait_s := self._throttle.wait_s(user, place):
             return False, wait_s
         try:
             # A longer password is wrong, and hashing all of it could stall the server.
@@ -138,7 +123,7 @@ class Users:
         except (VerificationError, InvalidHashError):
             return False, 0.0
         if hashed is not None:
-            self._throttle.succeed(attempt)
+            self._throttle.succeed(user, place)
         return hashed is not None, 0.0
 
 
@@ -190,17 +175,16 @@ class Logins:
         return str(login.user)
 
     def end(self, ticket: str) -> None:
-        """Invalidate a ticket, by which `Users.check` still knows the device."""
-        ended = sa.update(LOGINS).where(LOGINS.c.token == _digest(ticket)).values(expires=time() - 1)
+        """Invalidate a ticket."""
         with self._database.begin(writes=True) as connection:
-            connection.execute(ended)
+            connection.execute(sa.delete(LOGINS).where(LOGINS.c.token == _digest(ticket)))
 
     def _insert(self, token: str, user: str, lifetime_s: float, *also: sa.ColumnElement[bool]) -> None:
-        """Store what is hashed, and delete what has expired long ago, and what `also` says."""
+        """Store what is hashed, and delete what has expired, and what `also` says."""
         now = time()
         row = {"token": token, "user": folded(user), "expires": now + lifetime_s}
         with self._database.begin(writes=True) as connection:
-            connection.execute(sa.delete(LOGINS).where(sa.or_(LOGINS.c.expires < now - KNOWN_S, *also)))
+            connection.execute(sa.delete(LOGINS).where(sa.or_(LOGINS.c.expires < now, *also)))
             connection.execute(sa.insert(LOGINS), [row])
 
 

@@ -3,7 +3,6 @@
 import errno
 import json
 import math
-import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -18,23 +17,19 @@ from traitlets.log import get_logger
 
 from cryutils._io import extras
 from cryutils._io.paths import resolve
-from cryutils.errors import InputError, printable
+from cryutils.errors import InputError
 
 VERSION = 9  # of the tables
 Row = dict[str, Any]
 
 _FORMS = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-_SERVERS = ("postgresql", "postgres")
+_SERVER = "postgresql://"
 _CREATION = 0x437279  # PostgreSQL's advisory lock for the process that changes the tables
 _WAIT_S = 10  # for another transaction, and for a connection to a server
 # A lost connection to a server is given up after about the same time. A suspended server blocks its
 # caller, so only threads with no other work may call it (`Writer`, `asking`).
-# Poolers such as PgBouncer accept neither start-up options nor prepared statements, and a database
-# in SQL_ASCII returns bytes unless the client names an encoding.
 _POSTGRESQL = {
     "connect_timeout": _WAIT_S,
-    "client_encoding": "utf8",
-    "prepare_threshold": None,
     "keepalives_idle": _WAIT_S // 2,
     "keepalives_interval": 1,
     "keepalives_count": _WAIT_S // 2,
@@ -127,31 +122,19 @@ class StoreUnavailable(OSError):
 
 
 class Database:
-    """The store's tables. `shown` is the address without a password."""
+    """The store's tables. `shown` is the address without user, password and options."""
 
     def __init__(self, address: str) -> None:
         """Open the database at a URL. Raises InputError if it is invalid, or its file can't be created."""
-        self.shown, self._path = shown(address), None
-        scheme = address.partition("://")[0]
-        if scheme not in ("sqlite", *_SERVERS):
-            raise InputError(f"CRYUTILS_STORE: not the address of a store; write {_FORMS}.")
-        if scheme in _SERVERS and address.count("@") > 1:  # the host would have a part of it
-            raise InputError(f"{self.shown}: write @ in a password as %40.")
-        try:
-            url = sa.make_url(address)
-        except (sa.exc.ArgumentError, ValueError) as error:  # the message may quote a password
-            raise InputError(f"{self.shown}: not a database address; is it mistyped?") from error
-        if scheme in _SERVERS:
-            extras.require("psycopg", "app", "a store in PostgreSQL")
-            url = url.set(drivername="postgresql+psycopg")
-            chosen = {name: _POSTGRESQL[name] for name in _POSTGRESQL.keys() - url.query.keys()}
-            options: Row = {"pool_pre_ping": True, "connect_args": chosen}
-        elif url.database in (None, "", ":memory:"):  # in memory, which would lose everything
-            raise InputError(f"{address}: name a file, as in sqlite:///log.sqlite.")
-        else:
+        url, self._path, options = _url(address), None, Row()
+        if url.drivername == "sqlite":
             self._path = _file(resolve(str(url.database)))
             self.shown, url = str(self._path), url.set(database=str(self._path))
-            options = {"connect_args": {"timeout": _WAIT_S}}
+            options["connect_args"] = {"timeout": _WAIT_S}
+        else:
+            extras.require("psycopg", "app", "a store in PostgreSQL")
+            self.shown, url = f"{_SERVER}{url.host or ''}/{url.database}", url.set(drivername="postgresql+psycopg")
+            options |= {"pool_pre_ping": True, "connect_args": _POSTGRESQL | dict(url.query)}
         # SQLite would go on writing to a deleted file, so it must stay the same one.
         self._file = self._path and _identity(self._path)
         self._engine = sa.create_engine(url, pool_timeout=_WAIT_S, **options)
@@ -219,14 +202,15 @@ def _version(connection: sa.Connection) -> int | None:
     return connection.scalar(sa.select(_META.c.value).where(_META.c.key == "version"))
 
 
-def shown(url: str) -> str:
-    """Return an address without user, password and options; a malformed one without its host."""
-    scheme, _, rest = url.partition("://")
-    rest, _, options = rest.partition("?")
-    place = rest.rpartition("@")[2]
-    hosts = place.partition("/")[0].split(",")
-    plain = all(re.fullmatch(r"[^:]*(:\d+)?", host) for host in hosts) and "@" not in options
-    return printable(f"{scheme}://{place if plain else '...'}")
+def _url(address: str) -> sa.URL:
+    """Return the parts of an address. Raises InputError, which does not quote it, for no store's."""
+    with suppress(sa.exc.ArgumentError, ValueError):
+        url = sa.make_url(address)
+        is_file = url.drivername == "sqlite" and url.database not in (None, "", ":memory:")
+        # The host would have a part of a password with @.
+        if is_file or (address.startswith(_SERVER) and "@" not in (url.host or "")):
+            return url
+    raise InputError(f"CRYUTILS_STORE: not the address of a store; write {_FORMS} (%40 for @ in a password).")
 
 
 def _reason(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Literal, TypeAlias
 
 from crydecode.diary import CRY
-from crydecode.store.database import Row, shown
+from crydecode.store.database import Row
 from crydecode.store.log import Log
 from cryutils._io import extras
 from cryutils._io.paths import resolve, writing
@@ -90,7 +90,7 @@ def _to_mongodb(url: str, kind: Content, logs: Sequence[Log], users: Sequence[st
     except InputError:  # a ValueError, of the log
         raise
     except (PyMongoError, ValueError) as error:  # the message may quote a password
-        raise InputError(f"{shown(url)}: MongoDB can't be reached there.") from error
+        raise InputError("MongoDB can't be reached at this address.") from error
     return n
 
 
