@@ -1,6 +1,5 @@
 """The application's pages after the login, rendered by the server. Paper B §3, Figures 2 to 6."""
 
-import asyncio
 import re
 import secrets
 import time
@@ -9,10 +8,10 @@ from contextlib import suppress
 from datetime import date, datetime
 from functools import partial
 from importlib.metadata import metadata
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
@@ -29,18 +28,16 @@ from crydecode.phone import drawn
 from crydecode.store import Log, transfer
 from crydecode.store.accounts import LINK_S
 from cryutils import words
-from cryutils._io.paths import scratch_dir
 from cryutils.errors import InputError
 from cryutils.inference.readings import actions
 from cryutils.widgets.clip_view import asset
 
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
-EXPORTS, EXPORT_S = asyncio.Semaphore(2), 600.0
+EXPORT_S = 600.0
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 KINDS["webmanifest"] = "application/manifest+json"
 RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and in question at night; of a sheet
-LOOKED_BACK = "/diary", "/sheet", "/study", "/export"  # pages of what was
 STUDY_DAYS = 30  # whose cries are compared with what helped
 MORNING, EVENING = 7, 19  # hours of the clock; between them, pages are as light as the phone asks
 EARLY_S = 300.0  # by which another clock may be ahead
@@ -52,7 +49,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     """Return a page for the browser that asks."""
     state = request.app.state
     about = {"user": request.scope.get("user"), "film": state.film is not None, "models": state.models}
-    about |= {"path": request.url.path, "sample": state.sample}
+    about["path"] = request.url.path
     return TEMPLATES.TemplateResponse(request, template, about | context, status)
 
 
@@ -73,19 +70,10 @@ async def refuse(request: Any, error: Any) -> Response | None:
 
 
 async def chosen(request: Request) -> tuple[list[Log], Log | None]:
-    """Return all infants' logs, and the one that the address names, by default the first.
-
-    Pages of the past also show a demonstration's made-up week, first of all if nothing was heard yet.
-    """
-    state, asked, path = request.app.state, request.query_params.get("infant", ""), request.url.path
-    sample = state.sample
-    logs = [log for log in await ask(state.store.infants) if sample is None or log.id != sample.id]
+    """Return all infants' logs, and the one that the address names, by default the first."""
+    logs = await ask(request.app.state.store.infants)
     by_id = {str(log.id): log for log in logs}
-    log = by_id.get(asked or next(iter(by_id), ""))
-    if sample and path in LOOKED_BACK:
-        is_first = not asked and log is not None and not await ask(log.lines)
-        log = sample if is_first or asked == str(sample.id) else log
-    return logs, log
+    return logs, by_id.get(request.query_params.get("infant") or next(iter(by_id), ""))
 
 
 def of_infant(show: Callable[..., Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -221,11 +209,9 @@ async def another_phone(request: Request) -> Response:
 
 async def export(request: Request, logs: list[Log], log: Log) -> Response:
     """Send an infant's diary as a CSV file."""
-    path = scratch_dir() / f"{secrets.token_hex(8)}.csv"
-    write = partial(transfer.export, [log], str(path), "diary")
-    await ask(write, turns=EXPORTS, limit_s=EXPORT_S)
-    name = f"diary-{date.today()}.csv"
-    return FileResponse(path, filename=name, background=BackgroundTask(path.unlink))
+    await ask(transfer.write, [log], "diary", table := StringIO(), limit_s=EXPORT_S)
+    name = {"Content-Disposition": f'attachment; filename="diary-{date.today()}.csv"'}
+    return Response(table.getvalue(), headers=name, media_type="text/csv")
 
 
 async def static(request: Request) -> Response:

@@ -17,6 +17,7 @@ import traceback
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from crydecode.phone import Phones
 from crydecode.sockets import MOST_BYTES, Protocol, Sockets
 from crydecode.store import Log, Store
 from crydecode.store.accounts import LIFETIME_S
+from crydecode.watch import HISTORY_S
 from cryutils._io.paths import scratch_dir
 from cryutils._io.progress import say
 from cryutils.errors import InputError
@@ -75,14 +77,13 @@ def application(
     run: Path | None,
     phones: Phones | None = None,
     film: Path | None = None,
-    sample: Log | None = None,
 ) -> Starlette:
     """Return the application for the users in `store`.
 
     hosts: names by which browsers may call it; otherwise another site whose name resolves to this
     machine could use it from a caregiver's browser (DNS rebinding). run: the folder of the run whose
     models answer, None for the cry gate alone. phones: how phones reach the pages. film: what
-    the pages of a demonstration play. sample: its made-up week, only to look at.
+    the pages of a demonstration play.
     """
     models = Models(run)
     sockets = Sockets(store, models, film)
@@ -105,7 +106,7 @@ def application(
         lifespan=lifespan,
     )
     app.state.store, app.state.phones, app.state.film = store, phones, film
-    app.state.sockets, app.state.page, app.state.sample = sockets, pages.page, sample
+    app.state.sockets, app.state.page = sockets, pages.page
     app.state.models = models.answering(synthetic=film is not None).parts
     return app
 
@@ -144,9 +145,8 @@ def demonstrate(address: str, hosts: list[str], sockets: list[socket.socket], mo
 
     make_film(film)
     with stores.open(f"sqlite:///{folder}/store.sqlite") as household:
-        household.add_infant("Demo infant")
-        make_up_week(sample := household.add_infant("Sample week (made up)"))
-        app = application(household, hosts, run=models, film=film, sample=sample)
+        make_up_week(household.add_infant("Demo infant"))
+        app = application(household, hosts, run=models, film=film)
         users = [household.users.add(name, secrets.token_hex()) for name in ("nursery", "parent")]
         links = [f"{address}login?link={household.logins.link(user, LIFETIME_S)}" for user in users]
         say(f"Open {links[0]} (once; Ctrl+C stops and deletes everything).")
@@ -157,22 +157,19 @@ def demonstrate(address: str, hosts: list[str], sockets: list[socket.socket], mo
 
 
 def make_up_week(log: Log) -> None:
-    """Fill a log with a week up to now that a random generator draws, heard from 17:00 to 9:00."""
-    draw, session, today, now = random.Random(0), log.begin("made up"), log.day().since, time.time()
-    for noon in (today - day * 86_400 for day in range(7)):
-        heard = [Reading(noon + 60 * minute, NO_CRY) for minute in range(300, 1260)]
-        for k in range(8):  # every three hours, the baby wakes, is fed and sleeps
-            start = noon + 3600 * (3 * k + draw.random())
-            stop = start + draw.choice((30, 90, 240)) * (5 if k == 2 else 1)  # the longest cries after 18:00
-            notes = {"awake": start - 60, "fed": stop + 300, "nappy": stop + 1800, "asleep": stop + 3600}
-            if 2 <= k <= 6 and stop < now:
-                state = draw.choice(("hungry", "tired", UNSURE))
-                shares = {} if state == UNSURE else {state: 0.7}
-                heard += [Reading(at, state, shares) for at in np.arange(start, stop, HOP_S).tolist()]
-                log.say(CRY, start, stop, draw.choice((*HELPED, "feed", "feed")))
-            for what in (what for what, at in notes.items() if at < now):
-                log.say(what, notes[what], notes[what])
-        log.append(session, [reading for reading in heard if reading.time < now])
+    """Fill a log with a week that ends some hours ago, so that it says nothing about now."""
+    draw, end = random.Random(0), time.time() - HISTORY_S
+    heard = list[Reading]()
+    for start in np.arange(end - 7 * 86_400, end - 3600, 3 * 3600.0).tolist():  # it wakes, is fed, sleeps
+        notes = {"awake": start - 60, "fed": start + 900, "nappy": start + 1800, "asleep": start + 2700}
+        for what, at in notes.items():
+            log.say(what, at, at)
+        if not 9 <= datetime.fromtimestamp(start).hour < 17:  # when nobody listened
+            stop = start + draw.choice((30, 90, 240, 600))
+            heard += [Reading(at, UNSURE) for at in np.arange(start, stop, HOP_S).tolist()]
+            heard += [Reading(at, NO_CRY) for at in np.arange(stop, start + 3 * 3600, 60).tolist()]
+            log.say(CRY, start, stop, draw.choice((*HELPED, "feed")))
+    log.append(log.begin(), [reading for reading in heard if reading.time < end])
 
 
 def _with_headers_and_log(app: ASGIApp) -> ASGIApp:

@@ -224,11 +224,10 @@ def _nobody(argon2id: PasswordHasher) -> str:
 
 
 def network(address: str) -> str:
-    """Return a client's address as a network; for IPv6 a /64, all of which one client can use."""
-    try:
-        return str(ipaddress.ip_network(f"{address}/{64 if ':' in address else 32}", strict=False))
-    except ValueError:  # a name or a socket's path
-        return printable(address)[:_NAME_LENGTH]
+    """Return a client's address, for IPv6 the network of /64, all of which one client can use."""
+    with suppress(ValueError):  # no IPv6 address
+        return str(ipaddress.IPv6Network(f"{address}/64", strict=False))
+    return address
 
 
 def _digest(ticket: str) -> str:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Literal, TypeAlias
+from typing import Literal, TextIO, TypeAlias
 
 from crydecode.diary import CRY
 from crydecode.store.database import Row
@@ -42,17 +42,22 @@ def export(logs: Sequence[Log], target: str, kind: Content, users: Sequence[str]
     """
     if target.startswith(MONGODB):
         return _to_mongodb(target, kind, logs, users)
-    path, n = resolve(target), 0
+    path = resolve(target)
     if path.suffix.lower() != ".csv":
         raise InputError(f"{path}: name a file that ends in .csv.")
     with writing(path) as part:
         part.touch(0o600)
         with part.open("w", encoding="utf-8", newline="") as file:
-            table = csv.DictWriter(file, _COLUMNS[kind].split(), lineterminator="\n")
-            table.writeheader()
-            for row in _rows(logs, kind):
-                table.writerow({name: _cell(value) for name, value in row.items()})
-                n += 1
+            return write(logs, kind, file)
+
+
+def write(logs: Sequence[Log], kind: Content, file: TextIO) -> int:
+    """Write the rows of a CSV file, as `export` describes them; return how many."""
+    table, n = csv.DictWriter(file, _COLUMNS[kind].split(), lineterminator="\n"), 0
+    table.writeheader()
+    for row in _rows(logs, kind):
+        n += 1
+        table.writerow({name: _cell(value) for name, value in row.items()})
     return n
 
 
