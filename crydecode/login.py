@@ -88,10 +88,8 @@ async def _follow(request: Request, link: str) -> Response:
     if is_in:
         return RedirectResponse("/", 303)
     why = "This code was used, or it is too old. Make a new one, or log in with your name and password."
-    if state.film is not None and link:
-        why = "This link was used. In the browser that used it, More › Set up another phone makes a new one."
-    elif state.film is not None:
-        why = "Open a link from the demonstration's terminal. Each works once."
+    if state.film is not None:
+        why = "Open a link from the terminal, or from More › Set up another phone. Each works once."
     return state.page(request, "login.html", status=403, error=why, next="/")
 
 

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from importlib.metadata import metadata
 from io import StringIO
@@ -259,19 +259,15 @@ def _span(fields: dict[str, str]) -> tuple[float, float]:
 
 
 def _moment(fields: dict[str, str]) -> float:
-    """Return the time HH:MM in a form: on its day from noon to noon, or the last such time; else now."""
-    now, clock, day = datetime.now(), fields.get("at", ""), fields.get("day", "")
-    if not clock:
-        return now.timestamp()
+    """Return the local time in a form, as in 2026-01-31T22:45, or now. Raises InputError for a later one."""
+    now = datetime.now()
     try:
-        at = datetime.strptime(f"{day or now.date()} {clock}", "%Y-%m-%d %H:%M")
+        at = datetime.fromisoformat(fields.get("at") or now.isoformat())
     except ValueError as error:
         raise HTTPException(400) from error
-    at += ONE_DAY if day and at.hour < 12 else 0 * ONE_DAY
-    ahead_s = (at - now).total_seconds()
-    if ahead_s > EARLY_S and day:
-        raise InputError(f"{clock} has not come yet. Choose an earlier time.")
-    return min(at - (ONE_DAY if ahead_s > EARLY_S else 0 * ONE_DAY), now).timestamp()
+    if at.replace(tzinfo=None) > now + timedelta(seconds=EARLY_S):
+        raise InputError("This time has not come yet. Choose an earlier one.")
+    return min(at.replace(tzinfo=None), now).timestamp()
 
 
 # What every template and macro can use.
@@ -283,6 +279,7 @@ TEMPLATES.env.globals.update(
     names=words.name,
     notes=NOTES,
     number=partial(secrets.randbits, 48),
+    now=lambda: datetime.now().isoformat(timespec="minutes"),
     one_day=ONE_DAY,
     spent=words.spent,
 )
