@@ -1,4 +1,4 @@
-"""Where the application's server is reached: its sockets, names, proxies and certificate.
+"""Where the application's server is reached: its sockets, names and proxies.
 
 This module imports nothing that is slow, so `cryutils serve` can print its address at once.
 """
@@ -7,12 +7,9 @@ import ipaddress
 import os
 import re
 import socket
-import ssl
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from cryutils._io import paths
 from cryutils.errors import InputError, printable
 
 # Addresses of proxies that are trusted to state a client's address and scheme, in uvicorn's own
@@ -21,21 +18,6 @@ PROXIES = frozenset(os.environ.get("FORWARDED_ALLOW_IPS", "").replace(",", " ").
 
 # uvicorn's settings for servers that write no line about a request.
 SILENT: dict[str, Any] = {"http": "h11", "log_config": None, "access_log": False, "server_header": False}
-
-
-def certificate(certfile: str | None, keyfile: str | None) -> dict[str, Path]:
-    """Return uvicorn's settings for HTTPS, {} without a certificate. Raises InputError for a wrong one."""
-    if not certfile and not keyfile:
-        return {}
-    if not certfile or not keyfile:
-        raise InputError("HTTPS needs both --certfile and --keyfile; give the other one as well.")
-    chain, key = paths.resolve(certfile), paths.resolve(keyfile)
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key, password="")
-    except OSError as error:  # among them ssl.SSLError
-        what = f"{chain}: not a certificate for the key in {key} ({error.strerror})"
-        raise InputError(f"{what}; give both as PEM files, the key without a password.") from error
-    return {"ssl_certfile": chain, "ssl_keyfile": key}
 
 
 def hosts(place: str, names: Iterable[str]) -> list[str]:

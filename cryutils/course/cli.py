@@ -679,22 +679,11 @@ def export(model: str, run: str | None, output: str | None) -> None:
 @cryutils.command(epilog="Example: cryutils serve --demo")
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is every address.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8866, help="0 takes any free port.")
-@click.option("--certfile", metavar="FILE", help="Certificate for HTTPS, a PEM file.")
-@click.option("--keyfile", metavar="FILE", help="Private key of the certificate, a PEM file.")
 @click.option("--name", "names", multiple=True, help="Another name of the server (repeatable).")
 @_run_option
 @click.option("--demo", is_flag=True, help="Show a synthetic infant; everything is deleted at the end.")
 @click.option("--phone", is_flag=True, help="Let phones in your network open the pages, over HTTPS.")
-def serve(
-    host: str,
-    port: int,
-    certfile: str | None,
-    keyfile: str | None,
-    names: tuple[str, ...],
-    run: str | None,
-    demo: bool,
-    phone: bool,
-) -> None:
+def serve(host: str, port: int, names: tuple[str, ...], run: str | None, demo: bool, phone: bool) -> None:
     """Serve the caregiver application: a page with a login.
 
     Ctrl+C stops the server. `cryutils users add NAME` adds a user. By default, only this machine
@@ -704,21 +693,20 @@ def serve(
     extras.require("starlette", "app", "the application")
     from crydecode import binding, commands
 
-    phones, place = None, binding.reachable(host)
+    phones, place, tls = None, binding.reachable(host), {}
     if phone:
-        if demo or certfile or keyfile or names:
-            raise InputError("--phone makes its own certificate: omit --demo, --name, --certfile, --keyfile.")
+        if demo or names:
+            raise InputError("--phone makes its own certificate: omit --demo and --name.")
         extras.require("segno", "app", "--phone")
         from crydecode.phone import Phones
 
         phones = Phones(host)
         host, place, names = phones.host, phones.place, tuple(phones.names)
-        certfile = keyfile = str(phones.pem)
-    tls = binding.certificate(certfile, keyfile)
+        tls = {"ssl_certfile": phones.pem, "ssl_keyfile": phones.pem}
     hosts, sockets = binding.hosts(place, names), binding.listen(host, port)
     plain = binding.listen(host, port and (port + 1) % 65536) if phones else []
-    if demo and (tls or not binding.is_local(sockets)):
-        raise InputError("--demo: a demonstration is for this machine alone and needs no HTTPS.")
+    if demo and not binding.is_local(sockets):
+        raise InputError("--demo: a demonstration is for this machine alone.")
     folder = _models(run, demo)
     address = f"{'https' if tls else 'http'}://{place}:{sockets[0].getsockname()[1]}/"
     if demo:
@@ -736,7 +724,7 @@ def serve(
         if not tls and not binding.is_local(sockets):
             say(
                 "Without HTTPS, browsers on other machines refuse camera and microphone, and"
-                " anyone on the network can read passwords: --certfile, --keyfile."
+                " anyone on the network can read passwords: --phone encrypts."
             )
         from crydecode import serve as application
 

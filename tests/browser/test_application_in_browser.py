@@ -97,21 +97,18 @@ def log_in(page: Page, url: str) -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a certificate for this machine, made as for `cryutils serve --phone`."""
-    folder, here = tmp_path_factory.mktemp("family"), IPv4Address("127.0.0.1")
-    family = authority(folder, here)
-    (folder / "family.crt").write_bytes(family.pem)
-    certify(folder / "server.pem", family, here)
-    for name in ("baby.crt", "baby.key"):  # both are in one file
-        shutil.copy(folder / "server.pem", folder / name)
+    """The folder of the keys of `cryutils serve --phone`, in a folder of data."""
+    folder, here = tmp_path_factory.mktemp("data") / "cryutils" / "phone", IPv4Address("127.0.0.1")
+    folder.mkdir(parents=True)
+    certify(folder / "server.pem", authority(folder, here), here)
     return folder
 
 
 @contextmanager
 def direct(certificates: Path, folder: Path) -> Iterator[Served]:
-    """The application with a certificate of its own."""
-    files = (str(certificates / "baby.crt"), "--keyfile", str(certificates / "baby.key"))
-    with served(folder, "--certfile", *files, TZ=NIGHT) as server:
+    """The application as phones open it."""
+    data = str(certificates.parents[1])
+    with served(folder, "--phone", "--host", "localhost", XDG_DATA_HOME=data, TZ=NIGHT) as server:
         yield server
 
 
@@ -121,8 +118,8 @@ def proxied(certificates: Path, folder: Path) -> Iterator[Served]:
     if NGINX is None:
         pytest.skip("nginx is not installed, so the proxy's configuration is not tried")
     port = free_port()
-    for name in ("baby.crt", "baby.key"):
-        shutil.copy(certificates / name, folder)
+    for name in ("baby.crt", "baby.key"):  # both are in one file
+        shutil.copy(certificates / "server.pem", folder / name)
     with served(folder, FORWARDED_ALLOW_IPS="127.0.0.1", TZ=NIGHT) as server:
         text = (DOCS / "nginx.conf").read_text()
         for before, now in (("8443", port), ("8866", urlsplit(server.url).port)):
@@ -150,7 +147,7 @@ def site(
 @pytest.fixture(scope="module")
 def phone(playwright: Playwright, certificates: Path, site: Served) -> Iterator[Page]:
     """Ann's page on a telephone, which trusts this one key in place of the family's authority."""
-    command = "openssl x509 -in baby.crt -noout -pubkey | openssl pkey -pubin -outform der"
+    command = "openssl x509 -in server.pem -noout -pubkey | openssl pkey -pubin -outform der"
     done = subprocess.run(command, shell=True, cwd=certificates, check=True, capture_output=True)
     key = base64.b64encode(hashlib.sha256(done.stdout).digest()).decode()
     browser = launch(playwright, f"--ignore-certificate-errors-spki-list={key}")
@@ -161,7 +158,7 @@ def phone(playwright: Playwright, certificates: Path, site: Served) -> Iterator[
 
 
 def test_over_https_a_page_may_use_devices(phone: Page, certificates: Path, site: Served) -> None:
-    context = ssl.create_default_context(cafile=str(certificates / "family.crt"))
+    context = ssl.create_default_context(cafile=str(next(certificates.glob("authority-*"))))
     with (  # as the family's telephones check the certificate
         socket.create_connection(("127.0.0.1", urlsplit(site.url).port or 0)) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted,

@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,6 @@ import psutil
 import pytest
 from clock import until
 from postgres import Server, programs
-from refusals import Command, mistake
 from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, pcm, send, served
 from sizes import large
 from trained_run import Trained
@@ -73,16 +71,6 @@ def test_guesses_at_once_are_counted_before_they_are_checked(server: Served) -> 
     with ThreadPoolExecutor(16) as threads:
         statuses = list(threads.map(guess, range(16)))
     assert sorted(statuses) == [401] * 5 + [429] * 11
-
-
-def test_a_certificate_that_does_not_fit_is_named_in_a_line(command: Command, apart: Path) -> None:
-    for name in ("it", "other"):
-        request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=it"
-        files = ["-keyout", f"{name}.key", "-out", f"{name}.crt"]
-        subprocess.run([*request.split(), *files], cwd=apart, check=True, capture_output=True)
-    line = mistake(command("serve", "--certfile", "it.crt", "--keyfile", "other.key"))
-    assert "it.crt: not a certificate for the key in" in line
-    assert "--certfile" in mistake(command("serve", "--keyfile", "it.key"))
 
 
 BROKEN = [
