@@ -23,8 +23,8 @@ PEM = serialization.Encoding.PEM
 PRIVATE = [IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 AUTHORITY, YEAR = timedelta(days=3650), timedelta(days=365)  # how long certificates are valid
 EARLY = timedelta(days=2)  # they are valid from before now, for phones whose clocks are slow
-_USES: tuple[str, ...] = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment")
-_USES += ("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+
+_SIGNS = x509.KeyUsage(False, False, False, False, False, True, True, False, False)  # certificates, and lists
 
 
 class Authority(NamedTuple):
@@ -70,7 +70,7 @@ def authority(folder: Path, address: IPv4Address) -> Authority:
     host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")[:40]
     name = f"{host or 'baby'}.local"
     limits = x509.NameConstraints([x509.DNSName(name), x509.IPAddress(network)], None)
-    return _signed(path, f"Cry diary on {name}", limits)
+    return _signed(path, f"Cry diary on {name}", limits, _SIGNS)
 
 
 def certify(path: Path, by: Authority, address: IPv4Address) -> Path:
@@ -86,17 +86,15 @@ def _signed(path: Path, title: str, *more: x509.ExtensionType, by: Authority | N
 
     more: extensions. by: the authority that signs it; None: it is an authority and signs itself.
     """
-    uses, lasts = (("digital_signature",), YEAR) if by else (("key_cert_sign", "crl_sign"), AUTHORITY)
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
     issuer, signer = (by.certificate.subject, by.key) if by else (subject, key)
-    usage = x509.KeyUsage(**{use: use in uses for use in _USES})
+    own, end = key.public_key(), now + (YEAR if by else AUTHORITY)
+    builder = x509.CertificateBuilder(issuer, subject, own, x509.random_serial_number(), now - EARLY, end)
     basic = x509.BasicConstraints(ca=by is None, path_length=None if by else 0)
-    own, serial = key.public_key(), x509.random_serial_number()
     mine = x509.SubjectKeyIdentifier.from_public_key(own)
     issuers = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
-    builder = x509.CertificateBuilder(issuer, subject, own, serial, now - EARLY, now + lasts)
-    for extension in (basic, usage, *more, mine, issuers):
+    for extension in (basic, *more, mine, issuers):
         is_critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage | x509.NameConstraints)
         builder = builder.add_extension(extension, is_critical)
     certificate = builder.sign(signer, hashes.SHA256())

@@ -38,7 +38,7 @@ LISTENING, NOT_LISTENING = "listening", "not listening"
 STREAMS = ("rtsp", "rtsps", "http", "https")
 SR, BLOCK_S = 16_000, 0.25  # of a stream, of a block from the sound card
 OPEN_S = 10.0  # how long a stream or a server may take to answer
-AGAIN_S = (1, 30)  # between attempts, at first and at most
+AGAIN_S = 2  # between attempts
 LATE_S = 1.5  # how long a reading waits for its sound, because networks deliver it in lumps
 ADRIFT_S = 2.0  # a source's own time that is off by more is set again
 _PROTOCOLS = "rtp,rtsp,srtp,tcp,tls,udp,http,https,httpproxy,crypto"  # no file of this machine
@@ -72,26 +72,18 @@ def listen(
             trouble = found
 
 
-class Attempts:
-    """Says once why something fails, and once that it works again; waits longer after each failure."""
+class Trouble:
+    """Says once why something fails, and once that it works again."""
 
     def __init__(self, what: str) -> None:
-        self._what, self._why, self._wait_s = what, "", AGAIN_S[0]
+        self._what, self._why = what, ""
 
-    def failed(self, why: str, *, wait: bool = True) -> None:
-        """Say why, if it is new, and wait until the next attempt."""
+    def tell(self, why: str = "") -> None:
+        """Say why it fails, or that it works."""
         if why != self._why:
             self._why = why
-            say(f"{self._what}: {printable(why)}. Trying again.", err=True)
-        if wait:
-            time.sleep(self._wait_s)
-            self._wait_s = min(2 * self._wait_s, AGAIN_S[1])
-
-    def worked(self) -> None:
-        """Begin again with the shortest wait."""
-        if self._why:
-            say(f"{self._what}: works again.", err=True)
-        self._why, self._wait_s = "", AGAIN_S[0]
+            now = f"{printable(why)}. Trying again" if why else "works again"
+            say(f"{self._what}: {now}.", err=True)
 
 
 # Sources
@@ -179,16 +171,17 @@ def live(blocks: Open, monitor: Monitor) -> Iterator[Reading]:
 
 def _feed(blocks: Open, sounds: "queue.Queue[Block]") -> None:
     """Put the sound of a source into a queue; open the source again whenever it ends."""
-    attempts = Attempts("Sound")
+    trouble = Trouble("Sound")
     while True:
         why = "it ended"
         try:
             for block in blocks():
                 sounds.put(block)
-                attempts.worked()
+                trouble.tell()
         except Exception as error:  # of any library; FFmpeg's strerror does not name the address
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        attempts.failed(why)
+        trouble.tell(why)
+        time.sleep(AGAIN_S)
 
 
 # Whom events are passed on to
@@ -211,20 +204,23 @@ class Webhook:
             time.sleep(0.05 * bool(self._waiting.unfinished_tasks))
 
     def _run(self) -> None:
+        trouble = Trouble("Webhook")
+        while event := self._waiting.get():
+            while why := self._post(event):
+                trouble.tell(why)
+                time.sleep(AGAIN_S)
+            trouble.tell()
+            self._waiting.task_done()
+
+    def _post(self, event: Event) -> str:
+        """Post an event; return why that failed, or ""."""
         import requests
 
-        attempts = Attempts("Webhook")
-        while event := self._waiting.get():
-            while True:
-                try:
-                    answer = requests.post(self._address, json=event.json(self._infant), timeout=OPEN_S)
-                    answer.raise_for_status()
-                    break
-                except requests.RequestException as error:  # its text has the address
-                    code = getattr(error.response, "status_code", type(error).__name__)
-                    attempts.failed(f"no success ({code})")
-            attempts.worked()
-            self._waiting.task_done()
+        try:
+            requests.post(self._address, json=event.json(self._infant), timeout=OPEN_S).raise_for_status()
+        except requests.RequestException as error:  # its text has the address
+            return f"no success ({getattr(error.response, 'status_code', type(error).__name__)})"
+        return ""
 
 
 class Mqtt:
@@ -247,7 +243,7 @@ class Mqtt:
             raise InputError("--mqtt: give HOST, HOST:PORT or mqtts://USER@HOST.")
         self._id, self._infant = f"cryutils_{zlib.crc32(infant.encode()):08x}", infant
         self._now = {"state": "OFF", "availability": "offline", "event": "{}"}  # by topic
-        self._attempts = Attempts("MQTT")
+        self._trouble = Trouble("MQTT")
         self._client = client.Client(client.CallbackAPIVersion.VERSION2)
         if url.username:
             password = unquote(url.password or "") or os.environ.get(_PASSWORD)
@@ -255,9 +251,9 @@ class Mqtt:
         if url.scheme == "mqtts":
             self._client.tls_set()
         self._client.will_set(f"cryutils/{self._id}/availability", "offline", qos=1, retain=True)
-        self._client.reconnect_delay_set(*AGAIN_S)
+        self._client.reconnect_delay_set(AGAIN_S, AGAIN_S)
         self._client.on_connect = lambda _client, _data, _flags, code, _properties: self._connected(code)
-        self._client.on_connect_fail = lambda *_: self._attempts.failed("no answer", wait=False)
+        self._client.on_connect_fail = lambda *_: self._trouble.tell("no answer")
         self._client.connect_async(url.hostname, port, keepalive=15)
         self._client.loop_start()
 
@@ -283,7 +279,7 @@ class Mqtt:
 
     def _connected(self, code: Any) -> None:
         if code.is_failure:
-            return self._attempts.failed(f"{code}; a password may be in {_PASSWORD}", wait=False)
+            return self._trouble.tell(f"{code}; a password may be in {_PASSWORD}")
         sensor = {
             "name": "Crying",
             "unique_id": self._id,
@@ -298,4 +294,4 @@ class Mqtt:
         place = f"homeassistant/binary_sensor/{self._id}/config"
         self._client.publish(place, json.dumps(sensor), qos=1, retain=True)
         self._publish()
-        self._attempts.worked()
+        self._trouble.tell()
