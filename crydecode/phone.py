@@ -11,9 +11,9 @@ import threading
 from io import StringIO
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import platformdirs
+import segno
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -25,9 +25,6 @@ from crydecode import binding
 from cryutils._io import paths
 from cryutils._io.progress import say
 from cryutils.errors import InputError
-
-if TYPE_CHECKING:
-    from segno import QRCode
 
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
@@ -124,17 +121,11 @@ def installation(pem: bytes, pages: str) -> Starlette:
 
 def drawn(address: str) -> str:
     """Return a code as SVG, for a page."""
-    return _code(address).svg_inline(light="#fff", omitsize=True)
-
-
-def _code(address: str) -> "QRCode":
-    import segno
-
-    return segno.make_qr(address, error="m")
+    return segno.make_qr(address, error="m").svg_inline(light="#fff", omitsize=True)
 
 
 def _show(address: str) -> None:
     """Show a code in a terminal; in a file it would be of no use."""
     if sys.stdout.isatty() and sys.stdout.encoding.lower().startswith("utf"):
-        _code(address).terminal(text := StringIO(), compact=True)
+        segno.make_qr(address, error="m").terminal(text := StringIO(), compact=True)
         print("\n".join(f"{_WHITE}{line}{_RESET}" for line in text.getvalue().splitlines()), flush=True)

@@ -104,9 +104,9 @@ class Log:
         mine = answers.where(said.infant == self.id, said.stop >= since).order_by(said.start, said.stop)
         with self._database.begin() as connection:
             spans = connection.execute(mine).all()
+        told = (line for start, stop in spans for line in self.lines(start, stop + HOP_S / 2))
         # Of several answers to one cry, the longest has the whole cry.
-        found = {line.start: line for start, stop in spans for line in self.lines(start, stop + HOP_S / 2)}
-        return [line for line in found.values() if line.what == CRY and line.helped]
+        return list({line.start: line for line in told if line.what == CRY and line.helped}.values())
 
     def say(self, what: str, start: float, stop: float, verdict: str = "", number: int | None = None) -> None:
         """Log what a caregiver says about a time (s since 1970); the newest statement applies.

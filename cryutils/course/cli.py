@@ -697,7 +697,6 @@ def serve(host: str, port: int, names: tuple[str, ...], run: str | None, demo: b
     if phone:
         if demo or names:
             raise InputError("--phone makes its own certificate: omit --demo and --name.")
-        extras.require("segno", "app", "--phone")
         from crydecode.phone import Phones
 
         phones = Phones(host)
