@@ -1,4 +1,5 @@
 // Pages beside Night: on a phone whose ring is on, an alarm leads back to Night.
+import { connect } from "/static/common.js";
 
 const SILENT_MS = 5000; // without a sign of the server
 const watched = sessionStorage.getItem("watched");
@@ -13,19 +14,19 @@ function wait() {
   silent = setTimeout(back, SILENT_MS);
 }
 
-function connect() {
-  const socket = new WebSocket(`${location.origin.replace("http", "ws")}/watch?${watched}`);
-  socket.onclose = () => setTimeout(connect, SILENT_MS / 2);
-  socket.onmessage = ({ data }) => {
-    const states = [JSON.parse(data)].flat();
+const link = {
+  address: () => `/watch?${watched}`,
+  lose: () => {}, // the silence leads back
+  hear(states) {
+    if (states.why) return; // it was refused
     const calls = ({ kind, rings, coming }, k) => rings || (armed.has(infants[k]) && kind === "lost" && !coming);
     if (states.some(calls)) back();
-    states.forEach(({ kind }, k) => kind && kind !== "lost" && armed.add(infants[k]));
+    states.forEach(({ kind }, k) => kind !== "lost" && armed.add(infants[k]));
     wait();
-  };
-}
+  },
+};
 
 if (sessionStorage.getItem("rings")) {
   wait();
-  connect();
+  connect(link);
 }

@@ -19,7 +19,7 @@ from starlette.websockets import WebSocketClose
 from crydecode.asking import ask
 
 # What needs neither a login nor the store.
-FILES = "dark.css diary.css live.css night.css site.css away.js buttons.js live.js night.js page.js worker.js"
+FILES = "diary.css live.css night.css site.css away.js common.js live.js night.js page.js print.js worker.js"
 STATIC = tuple(f"/static/{name}" for name in (*FILES.split(), "night.svg", "night.webmanifest"))
 PUBLIC = ("/login", *STATIC)
 COOKIE_S = 365 * 86_400  # after that long, a device logs in again in any case

@@ -1,7 +1,7 @@
 // The page for the night: shows what other devices hear of each baby, and rings. `watch.py` sends all states each second.
+import { connect, note, play } from "/static/common.js";
 
 const SILENT_S = 5; // without a sign of the server, or of the device that listens
-const AGAIN_MS = 2000; // between attempts to connect
 const RING_MS = 1500; // between two tones
 const REFRESH_MS = 60_000; // of the line with the last feed, and of the screen's lock
 const PAINT_MS = 500;
@@ -10,23 +10,15 @@ const NOTED_MS = 10_000; // in which a tap can be undone
 const LEAST_PX = 150; // for the states
 const WORDS = { quiet: "Quiet", crying: "Crying", lost: "Not listening" };
 const SHAKES = { crying: [300, 150, 300], lost: [100, 100, 100, 100, 100, 100, 600] }; // ms
-const TONES = { crying: [660, 880], lost: [330, 220, 330, 220] }; // Hz
-const LOGGED_OUT = "You are logged out. Reload the page to log in.";
-const ENDS = {
-  4401: LOGGED_OUT,
-  4409: "This page was closed, because too many are open. Reload it.",
-  1008: "This page sent too much, so it has stopped. Reload it.",
-};
 const [home, spoken, coming, ring, room, zone, begin, trial, tiles, delay, again] = [
   "babies", "spoken", "coming", "ring", "room", "zone", "begin", "trial", "tiles", "delay", "again",
 ].map((id) => document.getElementById(id));
 const title = document.title;
 let babies = [];
 let toldAt = performance.now();
-let over = ""; // why nothing more will come
 let refusal = ""; // why the server did not answer
 let told = ""; // what was read out last
-let socket, sound, lock, calls, loudest, rungAt, fading;
+let sound, lock, calls, loudest, rungAt, fading;
 let noted = ""; // what the last tap noted, as long as it can be undone
 const returned = location.hash.slice(1).split(","); // infants to whom somebody listened, as `away.js` knows
 let [triedUntil, asked] = [0, 0]; // asked: how often for the page's newest content
@@ -43,31 +35,30 @@ function meet(cards) {
   home.replaceChildren(...cards);
 }
 
-function connect() {
-  const query = new URLSearchParams({ delay: delay.value, again: again.value });
-  for (const { infant } of babies) query.append("infant", infant);
-  sessionStorage.setItem("watched", query);
-  const mine = (socket = new WebSocket(`${location.origin.replace("http", "ws")}/watch?${query}`));
-  mine.addEventListener("message", ({ data }) => {
-    const message = JSON.parse(data);
+const link = {
+  over: "", // why nothing more will come
+  address() {
+    const query = new URLSearchParams({ delay: delay.value, again: again.value });
+    for (const { infant } of babies) query.append("infant", infant);
+    sessionStorage.setItem("watched", query);
+    return `/watch?${query}`;
+  },
+  hear(message) {
     refusal = message.why ?? "";
-    if (refusal || mine !== socket) return;
+    if (refusal) return;
     toldAt = performance.now();
     babies.forEach((baby, k) => {
       baby.state = message[k];
       baby.armed ||= baby.state.kind !== "lost";
     });
     paint();
-  });
-  mine.addEventListener("close", async ({ code }) => {
-    if (mine !== socket) return;
-    over ||= ENDS[code] ?? "";
+  },
+  lose(why) {
+    if (why) this.over = `${why} Reload the page.`;
     paint();
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-    await refresh(); // a login that ended meanwhile
-    if (!over && mine === socket) connect();
-  });
-}
+    refresh();
+  },
+};
 
 const clock = (seconds) =>
   new Date(Date.now() - 1000 * seconds).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
@@ -77,23 +68,17 @@ function spent(seconds) {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-// Says who listens. devices: pairs of a user, and whether the device is this one.
-const listeners = (devices) => [...new Set(devices.map(([user]) => user))].map((user) => {
-  const [[, mine], ...more] = devices.filter(([name]) => name === user);
-  return more.length ? `${more.length > 1 ? more.length + 1 : "two"} phones of ${user}` : user + (mine ? ", this phone" : "");
-}).join(" and ");
+const listeners = (devices) => devices.map(([user, isThis]) => user + (isThis ? " (this phone)" : "")).join(" and ");
 
 // Returns a state's key, its words, what is said beneath, and what an answer to it covers.
 function read(state, passed) {
-  const cut = passed > SILENT_S;
+  const cut = link.over || (passed > SILENT_S && (refusal || "No connection to the diary. Trying again …"));
   const age = state.age_s + passed;
-  if (over || cut || state.kind === "lost" || age > SILENT_S) {
-    const since = state.for_s === null ? null : state.kind === "lost" ? state.for_s + passed : age;
-    const reason = over || (cut ? refusal || "No connection to the diary. Trying again …"
-      : since === null ? "No device listens yet. On the one beside the baby, press:"
-        : `The device beside the baby: ${state.why.replace("this page", "its page") || "no sign of it"}.`);
-    return ["lost", since === null ? WORDS.lost : `${WORDS.lost} since ${clock(since)}`, reason,
-      over ? "over" : cut ? "cut" : "lost"];
+  if (cut || state.kind === "lost" || age > SILENT_S) {
+    const since = state.for_s !== null && clock(state.kind === "lost" ? state.for_s + passed : age);
+    const device = `The device beside the baby: ${state.why.replace("this page", "its page") || "no sign of it"}.`;
+    const reason = cut || (since ? device : "No device listens yet. On the one beside the baby, press:");
+    return ["lost", WORDS.lost + (since ? ` since ${since}` : ""), reason, cut ? "cut" : "lost"];
   }
   const length = Math.max(0, state.for_s + (state.paused_s ? 0 : passed)); // the other clock may be ahead
   const digits = `${Math.floor(length / 60)}:${String(Math.floor(length % 60)).padStart(2, "0")}`;
@@ -104,7 +89,7 @@ function read(state, passed) {
   return [state.kind, WORDS[state.kind] + text, listens.filter(Boolean).join(" "), state.kind];
 }
 
-// Shows a baby. Returns its words, those to read out, why it calls, if it does, and whether loudly.
+// Shows a baby. Returns its state in words, those to read out, why it calls, if it does, and whether loudly.
 function show(baby) {
   const { infant, card, state, armed, part, name } = baby;
   const passed = (performance.now() - toldAt) / 1000;
@@ -113,7 +98,7 @@ function show(baby) {
   const hushed = state.hushed_s - passed;
   if (card.dataset.kind === "crying" && kind === "quiet") refresh(); // the line with the last cry
   card.dataset.kind = kind;
-  part("here").hidden = over || armed || kind !== "lost";
+  part("here").hidden = link.over || armed || kind !== "lost";
   part("word").textContent = words;
   const who = cause === state.kind && state.coming && `${state.coming} is coming`;
   part("who").textContent = who || "";
@@ -131,11 +116,9 @@ function show(baby) {
   const lost = kind === "lost" && armed && !baby.answered && !who; // which nothing mutes
   const call = lost ? "lost" : kind !== "lost" && hushed <= 0 && state.rings ? "crying" : "";
   card.dataset.rings = call;
-  const mine = babies.length > 1 ? `${name}: ` : "";
-  const head = mine + WORDS[kind];
-  const listens = kind === "lost" ? reason : state.devices.length > 0 && `Listening: ${listeners(state.devices)}.`;
-  const aloud = [`${head}.`, who && `${who}.`, listens].filter(Boolean).join(" ");
-  return { name, head, words: mine + words, aloud, reason, call, loud: lost || state.loud };
+  const head = (babies.length > 1 ? `${name}: ` : "") + WORDS[kind];
+  const aloud = [head, who, kind === "lost" && reason].filter(Boolean).join(". ");
+  return { name, head, aloud, reason, call, loud: lost || state.loud };
 }
 
 function paint() {
@@ -152,19 +135,16 @@ function paint() {
 // Says whether this page can ring, and what to do if not.
 function ready() {
   const isOn = sound?.state === "running";
-  const asks = window.Notification?.permission;
-  const shakes = navigator.vibrate && navigator.userActivation?.hasBeenActive ? " and vibrates" : "";
-  const faults = !sound ? [`The ring is off: this page only flashes${shakes}.`]
-    : !isOn ? [`The browser has locked the sound, so this page only flashes${shakes}.`] : [
-      (!lock || lock.released) && "This screen may turn off, and then nothing rings. Charge the phone and set its screen to stay on.",
-      asks !== "granted" && (asks === "default" ? "Notifications are not allowed yet." : asks
-        ? "No notifications: allow them in the browser's settings." : "No notifications here: keep this page in view."),
-    ].filter(Boolean);
-  const words = [isOn && "The ring is on.", ...faults].filter(Boolean).join(" ");
+  const [canNotify, dozes] = [window.Notification?.permission === "granted", !lock || lock.released];
+  const words = !sound ? "The ring is off: this page only flashes."
+    : !isOn ? "The browser has locked the sound, so this page only flashes." : [
+      "The ring is on.",
+      dozes && "This screen may turn off, and then nothing rings. Charge the phone and set its screen to stay on.",
+      !canNotify && "There are no notifications: keep this page in view.",
+    ].filter(Boolean).join(" ");
   if (ring.textContent !== words) ring.textContent = words;
   ring.dataset.on = isOn;
-  begin.hidden = isOn && asks !== "default";
-  begin.textContent = isOn ? "Allow notifications" : "Switch the ring on";
+  begin.hidden = isOn;
 }
 
 // Flashes until somebody answers those who call. Some of them also sound and shake now.
@@ -181,35 +161,21 @@ function call(callers) {
   if (begins) notify(callers);
   if (loudest && (begins || now - rungAt >= RING_MS)) {
     rungAt = now;
-    tone(loudest);
+    if (sound) play(sound, loudest);
     navigator.vibrate?.(SHAKES[loudest]);
   }
-}
-
-function tone(what) {
-  if (sound && sound.state !== "running") sound.resume();
-  TONES[what].forEach((hz, k) => {
-    if (!sound) return;
-    const [note, gain] = [sound.createOscillator(), sound.createGain()];
-    note.type = what === "lost" ? "square" : "triangle";
-    note.frequency.value = hz;
-    gain.gain.value = 0.5;
-    note.connect(gain).connect(sound.destination);
-    note.start(sound.currentTime + 0.25 * k);
-    note.stop(sound.currentTime + 0.25 * k + 0.22);
-  });
 }
 
 async function notify(callers) {
   if (!sound || window.Notification?.permission !== "granted") return;
   const worker = await navigator.serviceWorker.ready;
-  const [words, body] = ["words", "reason"].map((key) => callers.map((each) => each[key]).join(" "));
-  if (words) return worker.showNotification(words, { body, tag: "ring", renotify: true, requireInteraction: true });
+  const [head, body] = ["head", "reason"].map((key) => callers.map((each) => each[key]).join(" "));
+  if (head) return worker.showNotification(head, { body, tag: "ring", renotify: true, requireInteraction: true });
   for (const shown of await worker.getNotifications({ tag: "ring" })) shown.close();
 }
 
 function order(type, infant, alarm) {
-  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type, infant, alarm }));
+  if (link.socket.readyState === WebSocket.OPEN) link.socket.send(JSON.stringify({ type, infant, alarm }));
 }
 
 // Replaces the tiles, by default of the same baby, also with what other devices noted; and the babies.
@@ -218,14 +184,13 @@ async function refresh(infant = home.dataset.infant) {
   if (infant !== home.dataset.infant) noted = "";
   home.dataset.infant = infant;
   const answer = await fetch(`/night?infant=${infant}`, { redirect: "manual" }).catch(() => null);
-  if (answer?.type === "opaqueredirect") over = LOGGED_OUT;
-  if (answer?.status === 404) over = "The diary of this baby was deleted. Reload the page.";
+  if (answer?.status === 404) link.over = "The diary of this baby was deleted. Reload the page.";
   if (!answer?.ok || turn !== asked) return; // a later answer has the newest content
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const newest = [...page.querySelectorAll(".baby")];
   if (newest.map(({ dataset }) => dataset.infant).join() !== babies.map(({ infant }) => infant).join()) {
     meet(newest);
-    socket.close();
+    link.socket.close();
   }
   tiles.replaceChildren(...page.getElementById("tiles").childNodes);
   const undo = tiles.querySelector(`[data-of="${noted}"]`);
@@ -251,7 +216,7 @@ function switchOn() {
 begin.onclick = trial.onclick = async () => { // sound, notifications and the wake lock need a tap
   switchOn();
   triedUntil = performance.now() + TRY_MS;
-  for (const wait of [0, TRY_MS / 2]) setTimeout(tone, wait, "crying");
+  for (const wait of [0, TRY_MS / 2]) setTimeout(play, wait, sound, "crying");
   navigator.vibrate?.([...SHAKES.crying, 250, ...SHAKES.crying]);
   await window.Notification?.requestPermission?.();
   paint();
@@ -271,11 +236,8 @@ tiles.addEventListener("click", ({ target }) => {
   if (target.id === "hush") order(target.dataset.order, Number(home.dataset.infant));
 });
 tiles.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const body = new URLSearchParams(new FormData(event.target, event.submitter));
-  const answer = await fetch("/say", { method: "POST", body, redirect: "manual" }).catch(() => null);
+  noted = await note(event);
   const last = document.getElementById("last");
-  noted = answer?.type === "opaqueredirect" ? body.get("what").split("-")[0] : "";
   clearTimeout(fading);
   fading = setTimeout(() => ((noted = ""), refresh()), NOTED_MS);
   if (noted) refresh();
@@ -285,7 +247,7 @@ for (const wish of [delay, again]) {
   wish.value = localStorage.getItem(wish.id) ?? wish.value;
   wish.addEventListener("change", () => {
     localStorage.setItem(wish.id, wish.value);
-    socket.close();
+    link.socket.close();
   });
 }
 matchMedia("(orientation: landscape)").addEventListener("change", () => document.body.classList.add("still"));
@@ -296,4 +258,4 @@ setInterval(paint, PAINT_MS);
 setInterval(() => (refresh(), stayAwake()), REFRESH_MS);
 if (sessionStorage.getItem("rings")) switchOn(); // browsers allow sound on the next page of a site, or ask for a tap
 meet(document.querySelectorAll(".baby"));
-connect();
+connect(link);

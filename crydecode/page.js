@@ -1,41 +1,30 @@
 // The application's live page: a WebSocket in place of a notebook's kernel, and alarms.
+import { connect, note, play } from "/static/common.js";
 import widget from "/static/live.js";
 
-const AGAIN_MS = 2000; // between attempts to connect
-const WHY = {
-  4401: "You are logged out, so nothing is listening.",
-  4409: "This page was closed, because too many are open. It was not listening. Open it again.",
-  1008: "This page sent too much, so it has stopped. Open it again.",
-};
 const home = document.getElementById("live");
-const lines = `/lines?infant=${home.dataset.infant}`;
+const lines = document.getElementById("lines");
 const lost = document.getElementById("lost");
 const title = document.title;
+let heard = "off"; // by the microphone: off, quiet, cry, or deaf, which means nothing
+let sound;
 
-// What live.js needs of an anywidget's model, over a WebSocket.
+// What live.js needs of an anywidget's model, and `connect` of a page.
 const link = {
-  handlers: [],
+  over: "",
   startsAtOnce: sessionStorage.getItem("listens") === home.dataset.infant,
-  get(name) { return name === "_about" ? this.about : undefined; },
-  on(_event, handler) { this.handlers.push(handler); },
-  tell(message) { for (const handler of this.handlers) handler(message); },
-  send(content, _callbacks, buffers) {
-    if (this.socket?.readyState !== WebSocket.OPEN) return;
-    const text = JSON.stringify(content);
-    if (!buffers?.length) return this.socket.send(text);
-    const head = new TextEncoder().encode(text);
-    const size = new Uint8Array(new Uint32Array([head.length]).buffer);
-    this.socket.send(new Blob([size, head, buffers[0]]));
+  get() { return this.about; },
+  on(_event, handler) { this.tell = handler; },
+  tell() {},
+  send(content, _callbacks, buffers = []) {
+    if (this.socket.readyState !== WebSocket.OPEN) return;
+    const head = new TextEncoder().encode(JSON.stringify(content));
+    this.socket.send(new Blob([new Uint32Array([head.length]), head, ...buffers]));
   },
-  connect() {
-    const { protocol, host } = location;
-    this.socket = new WebSocket(`${protocol.replace("http", "ws")}//${host}/listen?infant=${home.dataset.infant}`);
-    this.socket.addEventListener("message", ({ data }) => this.hear(JSON.parse(data)));
-    this.socket.addEventListener("close", ({ code }) => this.end(code));
-  },
+  address: () => `/listen?infant=${home.dataset.infant}`,
   hear(message) {
-    if (message.type === "refused") return over(message.why);
-    if (message.others) tell(message);
+    if (message.type === "refused") return this.lose(message.why);
+    if (message.others) showOthers(message);
     if (message.type !== "about") return this.tell(message);
     lost.hidden = true;
     if (this.about) return this.tell({ type: "reopened" });
@@ -44,20 +33,22 @@ const link = {
     widget().render({ model: this, el: home });
     home.querySelector("details")?.append(...document.querySelectorAll(".figure")); // scores, where reasons are
   },
-  async end(code) {
-    if (!lost.dataset.over && WHY[code]) over(WHY[code]);
-    if (lost.dataset.over) return;
-    say("Not connected, so nothing is listening. Trying again …");
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-    const answer = await fetch(lines, { redirect: "manual" }).catch(() => null);
-    if (answer?.type === "opaqueredirect") over(WHY[4401]);
-    else this.connect();
+  // why: the page is of no use any more, so microphone and camera stop.
+  lose(why) {
+    say(`This page is not listening. ${why ?? "There is no connection. Trying again …"}`);
+    if (!why) return;
+    this.over = why;
+    if (heard !== "off") alarm("lost");
+    if (!this.about) home.replaceChildren();
+    this.tell({ type: "over" });
+    sessionStorage.removeItem("listens");
+    this.socket.close();
   },
   onPhase(phase, choice) {
-    if (phase === "on" && !choice.file) sessionStorage.setItem("listens", home.dataset.infant);
+    const listens = phase === "on" && !choice.file;
+    if (listens) sessionStorage.setItem("listens", home.dataset.infant);
     else sessionStorage.removeItem("listens");
-    if (phase === "on") window.Notification?.requestPermission?.();
-    heard = phase === "on" && !choice.file ? "quiet" : "off";
+    heard = listens ? "quiet" : "off";
     document.title = title;
   },
   onEnded() {
@@ -68,14 +59,13 @@ const link = {
     const now = !on || heard === "off" ? "off" : deaf ? "deaf" : cries ? "cry" : "quiet";
     if (now !== "off") document.title = `${deaf ? "Not listening" : word} · ${title}`;
     if (now === heard || (now === "quiet" && heard === "cry")) return;
-    if (now === "deaf") alarm(220, "Not listening", "The page can't hear the baby.");
-    if (now === "cry") alarm(660, "The baby is crying", word);
+    if (now === "deaf") alarm("lost");
+    if (now === "cry") alarm("crying");
     heard = now;
   },
 };
-let heard = "off";
 
-function tell({ others, coming }) {
+function showOthers({ others, coming }) {
   const also = others.length ? `Listening on other devices as well: ${[...new Set(others)].join(" and ")}.` : "";
   const words = [coming && `${coming} is coming.`, also].filter(Boolean).join(" ");
   const line = document.getElementById("others");
@@ -87,49 +77,26 @@ function say(words) {
   lost.hidden = false;
 }
 
-// The page is of no use any more: says why, and stops microphone and camera.
-function over(words) {
-  if (heard !== "off") alarm(220, "Not listening", words);
-  lost.dataset.over = "true";
-  say(words);
-  if (!link.about) home.replaceChildren();
-  link.tell({ type: "over" });
-  sessionStorage.removeItem("listens");
-  link.socket?.close();
-}
-
-function alarm(hz, head, body) {
+function alarm(what) {
   if (!document.getElementById("tone").checked) return;
-  const context = new AudioContext();
-  const [tone, gain] = [context.createOscillator(), context.createGain()];
-  tone.frequency.value = hz;
-  gain.gain.value = 0.2;
-  tone.connect(gain).connect(context.destination);
-  tone.start();
-  tone.stop(context.currentTime + 0.4);
-  tone.onended = () => context.close();
-  if (window.Notification?.permission === "granted") {
-    try {
-      new Notification(head, { body, tag: "cry" });
-    } catch { /* Android allows it to service workers alone. */ }
-  }
+  sound ??= new AudioContext();
+  play(sound, what);
 }
 
-// Replaces the lines of the diary, whose forms are sent without leaving the page.
-async function refresh(answer = fetch(lines)) {
-  const page = new DOMParser().parseFromString(await (await answer).text(), "text/html");
-  const newest = page.getElementById("lines") ?? page.querySelector("main");
-  if (newest) document.getElementById("lines").replaceChildren(...newest.childNodes);
+// Replaces the lines of the diary.
+async function refresh() {
+  const answer = await fetch(`/lines?infant=${home.dataset.infant}`);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const newest = page.getElementById("lines");
+  if (newest) lines.replaceChildren(...newest.childNodes);
 }
 
-document.getElementById("lines").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const body = new URLSearchParams(new FormData(event.target, event.submitter));
-  body.set("back", lines);
-  refresh(fetch(event.target.action, { method: "POST", body })).catch(() => say("Not saved: no connection."));
+lines.addEventListener("submit", async (event) => {
+  if (await note(event)) refresh();
+  else say("Not saved. Try again.");
 });
 document.querySelector("header").addEventListener("click", (event) => {
   const leaves = event.target.closest("li a");
   if (leaves && heard !== "off" && !confirm("Listening stops while another page is shown.")) event.preventDefault();
 });
-link.connect();
+connect(link);

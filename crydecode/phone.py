@@ -105,12 +105,12 @@ def _is_found(name: str, address: IPv4Address) -> bool:
 def installation(pem: bytes, pages: str) -> Starlette:
     """Return the application that installs a certificate on a phone, and then leads to `pages`."""
     kind, as_file = "application/x-x509-ca-cert", {"Content-Disposition": f"inline; filename={FILE}"}
-    styles = {name: (HERE / f"{name}.css").read_text("utf-8") for name in ("site", "dark")}
+    style = (HERE / "site.css").read_text("utf-8")
 
     async def steps(request: Request) -> Response:
         agent = request.headers.get("User-Agent", "")
         phone = re.search("iPhone|iPad|Android", agent)
-        about = {"phone": phone[0] if phone else "", "file": FILE, "pages": pages} | styles
+        about = {"phone": phone[0] if phone else "", "file": FILE, "pages": pages, "site": style}
         return TEMPLATES.TemplateResponse(request, "install.html", about)
 
     async def send(request: Request) -> Response:

@@ -8,9 +8,10 @@ const FRAME_WIDTH = 320; // px
 const JPEG_QUALITY = 0.8;
 const UNANSWERED = 8; // messages under way, beyond which sound waits; a picture waits for none
 const HELD_S = 5; // of sound that waits for Python; what is older is a gap
-const QUIET_MS = 1500; // without sound from the microphone, or pictures from the camera
+const QUIET_MS = 1500; // without sound from the microphone
 const WORDLESS_MS = 3000; // without an answer from Python
 const WATCH_MS = 250;
+const QUANTUM = 128; // samples that a browser passes on at once
 const SURE_MS = 4000; // between the two taps that stop
 const LOOK_MS = 2000; // between questions after the end, whether all is saved
 
@@ -22,20 +23,16 @@ registerProcessor("tap", class extends AudioWorkletProcessor {
     this.block = new Float32Array(processorOptions.size);
     this.filled = 0;
   }
-  process([channels]) {
-    for (let i = 0; channels.length && i < channels[0].length; i++) {
-      let sum = 0;
-      for (const channel of channels) sum += channel[i];
-      this.block[this.filled++] = sum / channels.length;
-      if (this.filled === this.block.length) {
-        this.port.postMessage({ at: currentTime + i / sampleRate, block: this.block.slice() });
-        this.filled = 0;
-      }
-    }
+  process([[sound = new Float32Array(${QUANTUM})]]) { // a film may have none
+    this.block.set(sound, this.filled);
+    this.filled = (this.filled + sound.length) % this.block.length;
+    if (!this.filled) this.port.postMessage({ at: currentTime + sound.length / sampleRate, block: this.block });
     return true;
   }
 });`;
 
+// Okabe and Ito's colours for the states, on light and on dark.
+const INKS = ["#0072b2, #6cb8e0", "#d55e00, #ff9d57", "#007a5a, #4fd1a8", "#a84f80, #e6a3c7", "#8a6d00, #f0e442", "#3d8fbf, #a9d8f5"];
 const WORDS = {
   NotAllowedError: "The browser may not use the WHAT. Allow it in the address bar and press Start listening again, or choose a file.",
   NotFoundError: "No WHAT was found. Plug one in and press Start listening again, or choose a file.",
@@ -66,7 +63,6 @@ function makeCapture(model) {
     waiting: 0, // readings that are not saved yet
     stream: null,
     preview: null, // the element whose picture is taken
-    missing: "", // "sound" or "picture", where the other goes on
     dozes: !navigator.wakeLock, // whether the device may turn its screen off, and stop listening
   };
   let context, node, source, wakeLock, frameTimer, watchTimer, fileUrl;
@@ -74,13 +70,11 @@ function makeCapture(model) {
   let next = 0;
   let waiting = []; // sound not yet sent
   const unanswered = new Map();
-  let heardAt, seenAt, watchedAt, askedAt, gapOpen, wordless;
+  let heardAt, askedAt, gapOpen, wordless;
   const canvas = document.createElement("canvas");
 
   const paint = () => painters.forEach((painter) => painter());
   const tracks = () => state.stream?.getTracks() ?? [];
-  const wants = (kind) =>
-    state.stream ? tracks().some((track) => track.kind === kind) : kind === "audio" || (camera && state.preview?.videoWidth > 0);
   // A track that is muted or has ended goes on giving zeros and a still picture.
   const alive = (kind) =>
     !state.stream || tracks().some((track) => track.kind === kind && track.readyState === "live" && !track.muted);
@@ -122,7 +116,6 @@ function makeCapture(model) {
   function takeFrame() {
     const video = state.preview;
     if (!camera || !video?.videoWidth || document.hidden || video.paused || !alive("video")) return;
-    seenAt = performance.now();
     if (gapOpen || unanswered.size >= UNANSWERED / 2) return; // the next will do
     canvas.width = Math.min(FRAME_WIDTH, video.videoWidth);
     canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth);
@@ -144,10 +137,6 @@ function makeCapture(model) {
   function watch() {
     if (state.phase !== "on") return;
     const now = performance.now();
-    const asleep = Date.now() - watchedAt > 4 * WATCH_MS + QUIET_MS; // the other clock sleeps as well
-    watchedAt = Date.now();
-    const deaf = wants("audio") && now - heardAt > QUIET_MS;
-    const blind = wants("video") && now - seenAt > QUIET_MS;
     wordless ||= now - Math.min(...unanswered.values()) > WORDLESS_MS;
     if (wordless && now - askedAt > WORDLESS_MS) {
       // What was under way may be lost with the connection: ask again.
@@ -156,17 +145,15 @@ function makeCapture(model) {
       askedAt = now;
     }
     if (document.hidden) openGap("this page is hidden");
-    else if (asleep) openGap("this device was asleep");
     else if (wordless) openGap("the server doesn't answer");
     else if (context.state !== "running") {
       context.resume().catch(() => {});
       openGap("the browser has stopped the sound");
     }
-    else if (deaf && (blind || !wants("video"))) openGap(why());
+    else if (now - heardAt > QUIET_MS) openGap(why());
     else {
       gapOpen = false;
       state.silence = "";
-      state.missing = deaf ? "sound" : blind ? "picture" : "";
     }
     state.dozes = !wakeLock || wakeLock.released;
     if (state.preview?.ended) stop("The file has ended.");
@@ -197,7 +184,7 @@ function makeCapture(model) {
     stop();
     const mine = ++attempt;
     const isFile = Boolean(choice.file);
-    Object.assign(state, { phase: "starting", notice: "", silence: "", missing: "", reading: null, ended: "", last: "", cried: false, isFile });
+    Object.assign(state, { phase: "starting", notice: "", silence: "", reading: null, ended: "", last: "", cried: false, isFile });
     paint();
     let stream = null;
     try {
@@ -215,8 +202,7 @@ function makeCapture(model) {
       stop(wordsFor(error, what));
       return;
     }
-    heardAt = seenAt = askedAt = performance.now();
-    watchedAt = Date.now();
+    heardAt = askedAt = performance.now();
     gapOpen = wordless = false;
     state.phase = "on";
     send({ type: "start", file: isFile });
@@ -254,14 +240,14 @@ function makeCapture(model) {
     } else {
       video.muted = true;
       video.srcObject = state.stream;
-      if (state.stream.getAudioTracks().length) source = await microphone();
+      source = await microphone();
       for (const track of tracks()) for (const name of ["mute", "unmute", "ended"]) track.addEventListener(name, watch);
       if (!state.stream.getVideoTracks().length) state.preview = null;
     }
-    const size = Math.round(BLOCK_S * context.sampleRate);
-    node = new AudioWorkletNode(context, "tap", { numberOfOutputs: 1, processorOptions: { size } });
+    const size = QUANTUM * Math.round((BLOCK_S * context.sampleRate) / QUANTUM);
+    node = new AudioWorkletNode(context, "tap", { channelCount: 1, channelCountMode: "explicit", processorOptions: { size } });
     node.port.onmessage = ({ data }) => onBlock(data);
-    source?.connect(node).connect(context.destination); // the tap itself puts out silence
+    source.connect(node).connect(context.destination); // the tap itself puts out silence
     // Without a touch, after a reload, some browsers never go on.
     const late = new Promise((_, reject) => setTimeout(reject, WORDLESS_MS, new DOMException("", "Untouched")));
     await Promise.race([late, context.resume().then(() => video.play())]);
@@ -282,7 +268,7 @@ function makeCapture(model) {
     waiting = [];
     unanswered.clear();
     const was = state.phase;
-    Object.assign(state, { phase: "off", stream: null, preview: null, level: 0, silence: "", missing: "", notice });
+    Object.assign(state, { phase: "off", stream: null, preview: null, level: 0, silence: "", notice });
     if (was === "on") {
       send({ type: "stop" });
       model.onPhase?.("off");
@@ -362,12 +348,12 @@ function makeView(model, el, capture) {
   );
   el.append(root);
 
-  function paintBars(reading, dark) {
+  function paintBars(reading) {
     bars.replaceChildren(...Object.entries(about.states).map(([state, name], i) => {
       const value = reading?.probabilities[state];
       const bar = element("span", { className: "live-bar" });
       bar.style.width = `${100 * (value ?? 0)}%`;
-      bar.style.background = classInk(dark, i);
+      bar.style.background = `light-dark(${INKS[i % INKS.length]})`;
       return element("div", { className: "live-row" }, element("span", {}, name),
         element("span", { className: "live-track" }, bar),
         element("span", { className: "live-value" }, value === undefined ? "–" : `${Math.round(100 * value)} %`));
@@ -375,7 +361,7 @@ function makeView(model, el, capture) {
   }
 
   function paint() {
-    const theme = themed(root);
+    themed(root);
     const on = state.phase === "on";
     const reading = on && !state.silence && performance.now() - state.readAt < WORDLESS_MS ? state.reading : null;
     const silent = !on || Boolean(state.silence) || reading?.verdict === about.gap;
@@ -392,11 +378,10 @@ function makeView(model, el, capture) {
     root.dataset.listening = !silent || (!on && Boolean(state.ended));
     root.dataset.sure = (isStudy ? reading?.cries : reading?.share >= 0.6) ? "more" : "less";
     awake.hidden = !on || !state.dozes || !matchMedia("(pointer: coarse)").matches;
-    const missing = state.missing && `No ${state.missing} is coming in.`;
     const last = state.last && state.last !== "crying" && !reading?.cries ? `The last cry: ${state.last}.` : "";
     named.textContent = !on ? state.ended : state.isFile ? "" : reading?.cries ? `${reading.words}. ${reading.remark}` : last;
     remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.`
-      : [missing, !isHidden && reading?.remark, !isStudy && last].filter(Boolean).join(" ");
+      : [!isHidden && reading?.remark, !isStudy && last].filter(Boolean).join(" ");
     // Only where it changes: a link that is drawn again under a finger isn't followed.
     const of = (!state.isFile && reading?.state) || "";
     if (advice.dataset.of !== of) advice.replaceChildren(...(about.advice[of] ?? []).map(link));
@@ -405,8 +390,8 @@ function makeView(model, el, capture) {
     root.dataset.phase = state.phase;
     const shown = state.preview?.videoWidth ? state.preview : null;
     if (shown !== preview.firstChild) preview.replaceChildren(...(shown ? [shown] : []));
-    paintBars(state.isFile ? null : reading, theme.dark);
-    model.onPaint?.({ on, word, cries: Boolean(reading?.cries), deaf: silent || state.missing === "sound" });
+    paintBars(state.isFile ? null : reading);
+    model.onPaint?.({ on, word, cries: Boolean(reading?.cries), deaf: silent });
   }
 
   const choice = () => ({ picture: about.camera && camera.checked, file: file.files[0] ?? null });
