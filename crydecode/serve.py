@@ -160,7 +160,8 @@ def make_up_week(log: Log) -> None:
     """Fill a log with a week that ends some hours ago, so that it says nothing about now."""
     draw, end = random.Random(0), time.time() - HISTORY_S
     heard = list[Reading]()
-    for start in np.arange(end - 7 * 86_400, end - 3600, 3 * 3600.0).tolist():  # it wakes, is fed, sleeps
+    for hours in range(0, 7 * 24, 3):  # the baby wakes, is fed and sleeps
+        start = end + 3600 * (hours + draw.random() - 7 * 24)
         notes = {"awake": start - 60, "fed": start + 900, "nappy": start + 1800, "asleep": start + 2700}
         for what, at in notes.items():
             log.say(what, at, at)
