@@ -18,7 +18,9 @@ const link = {
   tell() {},
   send(content, _callbacks, buffers = []) {
     if (this.socket.readyState !== WebSocket.OPEN) return;
-    const head = new TextEncoder().encode(JSON.stringify(content));
+    const text = JSON.stringify(content);
+    if (!buffers.length) return this.socket.send(text); // at once, before another page is opened
+    const head = new TextEncoder().encode(text);
     this.socket.send(new Blob([new Uint32Array([head.length]), head, ...buffers]));
   },
   address: () => `/listen?infant=${home.dataset.infant}`,

@@ -347,6 +347,7 @@ function makeView(model, el, capture) {
     ...(about.source ? [element("p", { className: "live-foot" }, about.source)] : []), spoken,
   );
   el.append(root);
+  new ResizeObserver(() => themed(root)).observe(root); // as soon as it is in the page
 
   function paintBars(reading) {
     bars.replaceChildren(...Object.entries(about.states).map(([state, name], i) => {
