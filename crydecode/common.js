@@ -5,7 +5,6 @@ const TONES = { crying: [660, 880], lost: [330, 220, 330, 220] }; // Hz
 const ENDS = {
   4401: "You are logged out.",
   4409: "This page was closed, because too many are open.",
-  1008: "This page sent too much, so it has stopped.",
 };
 
 // Connects a page's WebSocket, and again after each loss, until `link.over` says why not. `lose` is

@@ -8,13 +8,11 @@ more frames or bytes than any page does.
 import asyncio
 import json
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from crydecode.asking import ask
 from crydecode.login import is_own
 from crydecode.store import Log, Store
-from crydecode.watch import AGAINS_S, DELAYS_S, Room, Watch, tell
+from crydecode.watch import TICK_S, Page, Room, Watch
 from crydecode.writer import Writer
 from cryutils.errors import InputError
 from cryutils.widgets.listener import Listener
@@ -37,24 +35,9 @@ MOST_BYTES, MOST_JSON = 2**21, 2**12  # of a message, and of its JSON; a page se
 PAGES, PAGES_IN_ALL = 8, 32  # of a user, and of all
 RATE, BURST = 40.0, 200.0  # frames a second, also of 64 KiB; a page sends 8
 PIECE = 2**12  # bytes that are parsed at once
-DISCARD_S = 1.0  # in which a page that sent too much may still be told why it is closed
 THREADS = 4  # at most; each opens its own copy of the models
 LOOK_S = 5.0  # between searches for logins that ended without a request
-LOGGED_OUT, REPLACED, REFUSED, FLOODED = 4401, 4409, 4400, 1008  # why a WebSocket is closed
-
-
-@dataclass(eq=False)
-class _Page:
-    """An open page."""
-
-    socket: WebSocket
-    ticket: str
-    user: str
-    listener: Listener | None = None
-
-    async def close(self, code: int) -> None:
-        with suppress(RuntimeError, WebSocketDisconnect):  # closed in the meantime
-            await self.socket.close(code)
+LOGGED_OUT, REPLACED, REFUSED = 4401, 4409, 4400  # why a WebSocket is closed
 
 
 class Sockets:
@@ -63,9 +46,8 @@ class Sockets:
     def __init__(self, store: Store, models: Models, film: Path | None) -> None:
         self._store, self._models, self._film = store, models, film
         self.rooms = Watch(store)
-        self._pages: dict[_Page, None] = {}  # oldest first
-        threads = min(THREADS, os.cpu_count() or 1)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="listen")
+        self._pages: dict[Page, None] = {}  # oldest first
+        self._threads = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1), "listen")
 
     async def end(self, ticket: str) -> None:
         """Close the pages of a login that has ended."""
@@ -83,55 +65,58 @@ class Sockets:
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve the WebSocket of a page that listens or watches until it is closed."""
-        serve = self._listening if socket.url.path == "/listen" else self._watching
         if not is_own(socket):
             await socket.close()
             return
-        page = _Page(socket, socket.scope["ticket"], socket.scope["user"])
+        page = Page(socket, socket.scope["ticket"], socket.scope["user"])
         await socket.accept()
         try:
             await self._admit(page)
             names = dict.fromkeys(socket.query_params.getlist("infant")) or [""]
-            await serve(page, [await self.rooms.room(name) for name in names])
+            rooms = [await self.rooms.room(name) for name in names]
+            if socket.url.path == "/listen":
+                await self._listening(page, rooms[0])
+            else:
+                await _watching(page, rooms)
         except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed meanwhile
             pass
         except (InputError, HTTPException) as error:
-            why = error.detail if isinstance(error, HTTPException) else str(error)
-            with suppress(WebSocketDisconnect, RuntimeError):
-                await socket.send_json({"type": "refused", "why": why})
-            await page.close(REFUSED)
+            await page.close(REFUSED, error.detail if isinstance(error, HTTPException) else str(error))
         finally:
             self._pages.pop(page, None)
 
-    async def _listening(self, page: _Page, rooms: list[Room]) -> None:
-        room = rooms[0]
-        page.listener = await self._opened(room.log)
+    async def _listening(self, page: Page, room: Room) -> None:
+        """Answer the messages of a page, and show the room what it heard."""
+        loop = asyncio.get_running_loop()
+        listener = await loop.run_in_executor(self._threads, self._listener, room.log)
         try:
-            about = page.listener.about(film="/film.mp4" if self._film else "")
+            about = listener.about(film="/film.mp4" if self._film else "")
             await page.socket.send_json({"type": "about", "about": about})
             while True:
-                await self._answer(page, page.listener, room)
+                content, buffers = await _received(page.socket)
+                answer = await loop.run_in_executor(self._threads, listener.receive, content, buffers)
+                page.listens = listener.listening
+                if page.listens and not listener.from_file:
+                    room.hear(page, answer, content.get("level"))
+                else:
+                    room.leave(page, f"{page.user} stopped it", at_once=True)
+                others = [device.user for device in room.devices if device is not page]
+                await page.socket.send_json(answer | {"others": others, "coming": room.coming})
+                if answer["over"]:  # the infant was removed
+                    raise InputError(answer["over"])
         finally:
             room.leave(page, "the connection is lost")
-            await run_in_threadpool(page.listener.close)
+            await run_in_threadpool(listener.close)
 
-    async def _watching(self, page: _Page, rooms: list[Room]) -> None:
-        delay_s, again_s = _within(page.socket, "delay", DELAYS_S), _within(page.socket, "again", AGAINS_S)
-        changed = asyncio.Event()
-        watchers = {room: room.enter(page.ticket, delay_s, again_s, changed) for room in rooms}
-        telling = asyncio.create_task(tell(watchers, changed, page.socket))
-        try:
-            while True:
-                content, _ = await _received(page.socket)
-                for room in rooms:
-                    if room.log.id == content.get("infant"):
-                        await room.obey(content, page.user)
-        finally:
-            for room, watcher in watchers.items():
-                room.watchers.discard(watcher)
-            telling.cancel()
+    def _listener(self, log: Log) -> Listener:
+        """Return the listener of a new page, which logs for an infant."""
+        monitor = Monitor(models=self._models)
+        monitor.restart(synthetic=self._film is not None)
+        run = monitor.run.name if monitor.run and monitor.classes else ""
+        writer = Writer(partial(log.append, log.begin(run)))
+        return Listener(monitor, writer=writer, film=self._film is not None)
 
-    async def _admit(self, page: _Page) -> None:
+    async def _admit(self, page: Page) -> None:
         """Add a new page. If the user or the server has too many, close the oldest that does not listen.
 
         In a full server, it is one of the user who has most of these. Raises InputError if all listen.
@@ -139,7 +124,7 @@ class Sockets:
         mine = [other for other in self._pages if other.user == page.user]
         if len(mine) >= PAGES or len(self._pages) >= PAGES_IN_ALL:
             crowd = mine if len(mine) >= PAGES else self._pages
-            idle = [each for each in crowd if not (each.listener and each.listener.listening)]
+            idle = [each for each in crowd if not each.listens]
             if not idle:
                 raise InputError("Too many pages are listening. Stop one, then open this again.")
             shares = Counter(each.user for each in idle)
@@ -147,32 +132,6 @@ class Sockets:
             self._pages[page] = self._pages.pop(closed)
             await closed.close(REPLACED)
         self._pages[page] = None
-
-    async def _opened(self, log: Log) -> Listener:
-        """Return the listener of a new page, which logs for an infant."""
-
-        def make() -> Listener:
-            monitor = Monitor(models=self._models)
-            monitor.restart(synthetic=self._film is not None)
-            run = monitor.run.name if monitor.run and monitor.classes else ""
-            writer = Writer(partial(log.append, log.begin(run)))
-            return Listener(monitor, writer=writer, film=self._film is not None)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, make)
-
-    async def _answer(self, page: _Page, listener: Listener, room: Room) -> None:
-        """Answer the next message of a page, and show the room what it heard."""
-        content, buffers = await _received(page.socket)
-        loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._threads, listener.receive, content, buffers)
-        if listener.listening and not listener.from_file:
-            room.hear(page, answer, content.get("level"))
-        else:
-            room.leave(page, f"{page.user} stopped it", at_once=True)
-        others = [device.user for device in room.devices if device is not page]
-        await page.socket.send_json(answer | {"others": others, "coming": room.coming})
-        if answer["over"]:  # the infant was removed
-            raise InputError(answer["over"])
 
 
 class Protocol(WebSocketsSansIOProtocol):
@@ -196,20 +155,21 @@ class Protocol(WebSocketsSansIOProtocol):
         self._left -= len(self.conn.events) + PIECE / 2**16
         if self._left >= 0:
             super().handle_events()
-        elif not self.close_sent:
-            self.conn.fail(FLOODED)
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            while not self.queue.empty():  # of which none is answered
-                self.queue.get_nowait()
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": FLOODED})
-            self.close_sent = True
-            self.close_timer = self.loop.call_later(DISCARD_S, self.transport.close)
+        else:
+            self.transport.abort()
 
 
-def _within(socket: WebSocket, name: str, limits: tuple[float, float]) -> float:
-    """Return a length of time that a page's address names, in s, at the nearest limit."""
-    text, (least, most) = socket.query_params.get(name, ""), limits
-    return min(max(float(text), least), most) if re.fullmatch(r"\d{1,6}", text) else least
+async def _watching(page: Page, rooms: list[Room]) -> None:
+    """Tell a page the states of its infants each `TICK_S`, and do what it asks."""
+    times = [float(page.socket.query_params.get(name, 0)) for name in ("delay", "again")]
+    rings = {room: room.ring(*times) for room in rooms}
+    while True:
+        await page.socket.send_json([room.state(ring, page.ticket) for room, ring in rings.items()])
+        with suppress(TimeoutError):
+            content, _ = await asyncio.wait_for(_received(page.socket), TICK_S)
+            for room in rooms:
+                if room.log.id == content.get("infant"):
+                    await room.obey(content, page.user)
 
 
 async def _received(socket: WebSocket) -> tuple[dict[str, Any], list[memoryview]]:

@@ -6,7 +6,6 @@ that it refuses (InputError: the infant was removed) are dropped, and the page s
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from crydecode.store.database import NO_ANSWER, StoreUnavailable
@@ -20,7 +19,7 @@ SLOW_S = 2.0  # a log that has not answered after this time is reported
 
 
 class Writer:
-    """Writes readings to `log`; at most `WAITING` wait, not counting the batch in progress.
+    """Writes readings to `log`; at most `WAITING` wait, and those that come during an attempt.
 
     log: a function that returns once readings are durable. If more arrive, the oldest are lost. The
     thread ends when nothing waits. refused: why the log refused the last readings, or "".
@@ -28,16 +27,15 @@ class Writer:
 
     def __init__(self, log: Callable[[list[Reading]], object]) -> None:
         self._log, self._changed = log, threading.Condition()
-        self._waiting: deque[Reading] = deque(maxlen=WAITING)
-        self._batch: list[Reading] = []  # being written
-        self._begun = 0.0  # when the batch's writing began
-        self._runs = self._hurries = False
+        self._waiting: list[Reading] = []  # also those being written
+        self._begun = 0.0  # when the present attempt to write began
+        self._runs = False
         self._why = self.refused = ""
 
     def put(self, readings: Sequence[Reading]) -> None:
         """Queue readings."""
         with self._changed:
-            self._waiting.extend(readings)
+            self._waiting += readings
             if readings and not self._runs:
                 self._runs = True
                 threading.Thread(target=self._run, name="log", daemon=True).start()
@@ -45,20 +43,18 @@ class Writer:
     def flush(self, wait_s: float) -> None:
         """Try again at once, and wait at most `wait_s` seconds until all readings are written."""
         with self._changed:
-            self._hurries = self._runs
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._runs, wait_s)
 
     @property
     def waiting(self) -> int:
         """The number of readings that wait or are being written."""
-        with self._changed:
-            return len(self._batch) + len(self._waiting)
+        return len(self._waiting)
 
     def trouble(self) -> str:
         """Return a sentence that says why readings can't be logged; "" if they can."""
         with self._changed:
-            is_slow = self._batch and time.monotonic() - self._begun > SLOW_S
+            is_slow = self._runs and time.monotonic() - self._begun > SLOW_S
             why = self._why or (NO_ANSWER if is_slow else "")
             n, refused = self.waiting, self.refused
         if refused:
@@ -72,15 +68,7 @@ class Writer:
         )
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                if not self._waiting:
-                    self._runs = self._hurries = False
-                    self._changed.notify_all()
-                    return
-                batch = self._batch = list(self._waiting)
-                self._waiting.clear()
-                self._begun = time.monotonic()
+        while batch := self._next():
             why = refused = ""
             try:
                 self._log(batch)
@@ -91,8 +79,17 @@ class Writer:
             except Exception as error:  # otherwise the thread ends and readings wait forever
                 why = f"the program has a fault ({type(error).__name__})"
             with self._changed:
-                self._batch, self._why, self.refused = [], why, refused
+                self._why, self.refused = why, refused
                 if why:
-                    self._waiting = deque([*batch, *self._waiting], WAITING)
-                    self._changed.wait_for(lambda: self._hurries, RETRY_S)
-                    self._hurries = False
+                    self._changed.wait(RETRY_S)
+                else:
+                    del self._waiting[: len(batch)]
+
+    def _next(self) -> list[Reading]:
+        """Return the readings that wait; none ends the thread."""
+        with self._changed:
+            del self._waiting[:-WAITING]
+            self._begun = time.monotonic()
+            self._runs = bool(self._waiting)
+            self._changed.notify_all()
+            return self._waiting.copy()

@@ -21,9 +21,10 @@ from served import HANG_S, PASSWORD, Served, Visitor, ask, noise, pcm, send, ser
 from sizes import large
 from trained_run import Trained
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import CloseCode
 from websockets.sync.client import ClientConnection
 
-from crydecode.sockets import BURST, FLOODED, LOGGED_OUT, PAGES, REPLACED
+from crydecode.sockets import BURST, LOGGED_OUT, PAGES, REPLACED
 from crydecode.store import Log
 from cryutils import audio
 from cryutils.errors import InputError
@@ -170,7 +171,7 @@ def test_a_flood_ends_its_page(server: Served, ann: Visitor, kim: int, first: by
             while True:
                 page.recv(HANG_S)
                 answers += 1
-        assert page.close_code == FLOODED and answers <= BURST
+        assert page.close_code == CloseCode.ABNORMAL_CLOSURE and answers <= BURST
         assert ask(other, "look")["type"] == "answer"
         assert sum(process.cpu_times()[:2]) - before < 2, "it would be more than 4 s"
 

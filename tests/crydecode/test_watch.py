@@ -49,12 +49,12 @@ def play(page: ClientConnection, sound: np.ndarray) -> None:
 def test_an_alarm_that_nobody_answers_is_seen_longer_than_it_is_heard(server: Served) -> None:
     log = server.store.add_infant("Lea")
     room = Room(log)
-    page, patient = (room.enter("", delay_s, 60.0, asyncio.Event()) for delay_s in (0.0, 600.0))
+    page, patient = (room.ring(delay_s, 60.0) for delay_s in (0.0, 600.0))
     room.add(time.time(), "hungry")
-    states = [room.state(each) for each in (page, patient)]
+    states = [room.state(each, "") for each in (page, patient)]
     assert [(state["rings"], state["loud"]) for state in states] == [(True, True), (False, False)]
     page.loud_until = 0.0  # half a minute later
-    state = room.state(page)
+    state = room.state(page, "")
     assert state["rings"] and not state["loud"]
     log.remove()
 
@@ -66,13 +66,13 @@ def test_an_answer_covers_only_the_alarm_that_it_answers(
     monkeypatch.setattr(watching, "time", SimpleNamespace(time=clock, monotonic=clock))
     log = server.store.add_infant("Eva")
     room = Room(log)
-    page = room.enter("", 0.0, 600.0, asyncio.Event())
+    page = room.ring(0.0, 600.0)
 
     def hear(verdict: str, seconds: float) -> dict[str, Any]:
         for _ in range(round(seconds / HOP_S)):
             clock.now += HOP_S
             room.add(clock(), verdict)
-        return room.state(page)
+        return room.state(page, "")
 
     def told(state: dict[str, Any]) -> tuple[str, str, bool]:
         return state["kind"], state["coming"], state["rings"]
@@ -81,7 +81,7 @@ def test_an_answer_covers_only_the_alarm_that_it_answers(
         order = room.obey({"type": "coming", "alarm": alarm}, "ben")
         with ThreadPoolExecutor() as pool:  # after a browser test, a loop runs in this thread
             pool.submit(asyncio.run, order).result()
-        return room.state(page)
+        return room.state(page, "")
 
     hear(NO_CRY, 60)
     assert told(hear("hungry", 40)) == ("crying", "", True)
@@ -94,7 +94,7 @@ def test_an_answer_covers_only_the_alarm_that_it_answers(
     assert told(state) == ("crying", "", True) and state["loud"] and state["for_s"] <= 3, "another cry"
     come("crying")
     clock.now += LOST_S + 1  # nothing is heard
-    assert told(room.state(page))[:2] == ("lost", "")
+    assert told(room.state(page, ""))[:2] == ("lost", "")
     assert told(come("crying"))[:2] == ("lost", ""), "a tap that comes late"
     assert told(come("lost"))[:2] == ("lost", "ben")
     state = hear("hungry", 3)
