@@ -1,4 +1,4 @@
-// The page for the night: shows what other devices hear of each baby, and rings. `watch.py` sends all states twice a second.
+// The page for the night: shows what other devices hear of each baby, and rings. `sockets.py` sends all states twice a second.
 import { connect, note, play } from "/static/common.js";
 
 const SILENT_S = 5; // without a sign of the server, or of the device that listens

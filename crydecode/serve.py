@@ -90,7 +90,7 @@ def application(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(task) for task in (sockets.end_lost(), sockets.rooms.look())]
+        tasks = [asyncio.create_task(task) for task in (sockets.end_lost(), sockets.look())]
         yield
         for task in tasks:
             task.cancel()

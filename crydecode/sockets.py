@@ -7,7 +7,6 @@ more frames or bytes than any page does.
 
 import asyncio
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from crydecode.asking import ask
 from crydecode.login import is_own
 from crydecode.store import Log, Store
-from crydecode.watch import TICK_S, Page, Room, Watch
+from crydecode.watch import Page, Room
 from crydecode.writer import Writer
 from cryutils.errors import InputError
 from cryutils.widgets.listener import Listener
@@ -35,8 +34,9 @@ MOST_BYTES, MOST_JSON = 2**21, 2**12  # of a message, and of its JSON; a page se
 PAGES, PAGES_IN_ALL = 8, 32  # of a user, and of all
 RATE, BURST = 40.0, 200.0  # frames a second, also of 64 KiB; a page sends 8
 PIECE = 2**12  # bytes that are parsed at once
-THREADS = 4  # at most; each opens its own copy of the models
-LOOK_S = 5.0  # between searches for logins that ended without a request
+THREADS = 2  # each opens its own copy of the models
+TICK_S = 0.5  # between two messages to a watching page
+LOGINS_S, HEARD_S = 5.0, 1.0  # between looks for logins that ended, and for what other programs heard
 LOGGED_OUT, REPLACED, REFUSED = 4401, 4409, 4400  # why a WebSocket is closed
 
 
@@ -45,9 +45,9 @@ class Sockets:
 
     def __init__(self, store: Store, models: Models, film: Path | None) -> None:
         self._store, self._models, self._film = store, models, film
-        self.rooms = Watch(store)
         self._pages: dict[Page, None] = {}  # oldest first
-        self._threads = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1), "listen")
+        self._rooms = dict[int, Room]()
+        self._threads = ThreadPoolExecutor(THREADS, "listen")
 
     async def end(self, ticket: str) -> None:
         """Close the pages of a login that has ended."""
@@ -57,11 +57,19 @@ class Sockets:
     async def end_lost(self) -> None:
         """Close the pages of logins that expire or whose users are removed, forever."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOGINS_S)
             with suppress(HTTPException):  # the store can't be reached: try again
                 for ticket in {page.ticket for page in self._pages}:
                     if await ask(self._store.logins.user, ticket) is None:
                         await self.end(ticket)
+
+    async def look(self) -> None:
+        """Look into the store for what other programs hear, forever."""
+        while True:
+            await asyncio.sleep(HEARD_S)
+            for room in [room for room in self._rooms.values() if room.silent_s > HEARD_S]:
+                with suppress(HTTPException):  # the store can't be reached: later
+                    await room.catch_up()
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve the WebSocket of a page that listens or watches until it is closed."""
@@ -73,7 +81,8 @@ class Sockets:
         try:
             await self._admit(page)
             names = dict.fromkeys(socket.query_params.getlist("infant")) or [""]
-            rooms = [await self.rooms.room(name) for name in names]
+            logs = [await ask(self._store.infant, name) for name in names]
+            rooms = [self._rooms.setdefault(log.id, Room(log)) for log in logs]
             if socket.url.path == "/listen":
                 await self._listening(page, rooms[0])
             else:
@@ -177,12 +186,12 @@ async def _received(socket: WebSocket) -> tuple[dict[str, Any], list[memoryview]
     message: Mapping[str, Any] = await socket.receive()
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect
-    data, buffers = message.get("text"), []
-    if (binary := message.get("bytes")) is not None:
-        size = int.from_bytes(binary[:4], "little")
-        data, buffers = binary[4 : 4 + size], [memoryview(binary)[4 + size :]]
+    data, buffers = message.get("text") or "", []
+    if binary := message.get("bytes"):
+        stop = 4 + int.from_bytes(binary[:4], "little")
+        data, buffers = binary[4:stop], [memoryview(binary)[stop:]]
     with suppress(ValueError, RecursionError):
-        content = json.loads(data or "") if len(data or "") <= MOST_JSON else None
+        content = json.loads(data[:MOST_JSON])
         if isinstance(content, dict):
             return content, buffers
     return {}, []

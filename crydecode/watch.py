@@ -1,11 +1,10 @@
-"""What is heard of each infant, for pages on other devices that show it and ring: `Watch`.
+"""What is heard of each infant, for pages on other devices that show it and ring: `Room`.
 
-A `Room` joins the readings of all devices that listen to an infant: pages of this server at once,
+A room joins the readings of all devices that listen to an infant: pages of this server at once,
 and others, such as `cryutils listen`, from the store. Watching pages ask for its state, and ring by
 an `Alarm` with the times that they ask for. All of this runs in the server's event loop. Paper B §3.
 """
 
-import asyncio
 import math
 import time
 from collections import deque
@@ -19,12 +18,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from crydecode.alarm import LOST_S, Alarm, Change, is_crying
 from crydecode.asking import ask
-from crydecode.store import Log, Store
+from crydecode.store import Log
 from cryutils.errors import InputError
 from cryutils.widgets.listener import ADRIFT_S
 
-TICK_S = 0.5  # between two messages to a watching page
-LOOK_S = 1.0  # between two looks into the store for what other programs heard
 RING_S = 30.0  # of tone and shaking; the flash lasts as long as the baby cries and nobody answers
 HUSH_S = 600.0  # without a ring, after a tap on "Ring off"
 PAUSE_S = 20.0  # of quiet end a cry: the page says "Quiet", and nobody is coming to it any longer
@@ -188,23 +185,3 @@ class Room:
             "devices": [[each.user, each.ticket == ticket] for each in self.devices],
             "levels": list(self._levels),
         }
-
-
-class Watch:
-    """The rooms of the infants in a store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store, self._rooms = store, dict[int, Room]()
-
-    async def room(self, infant: str) -> Room:
-        """Return the room of the infant with this number. Raises InputError for another."""
-        log = await ask(self._store.infant, infant)
-        return self._rooms.setdefault(log.id, Room(log))
-
-    async def look(self) -> None:
-        """Look into the store for what other programs hear, forever."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            for room in [room for room in self._rooms.values() if room.silent_s > LOOK_S]:
-                with suppress(HTTPException):  # the store can't be reached: later
-                    await room.catch_up()

@@ -29,22 +29,22 @@ class Writer:
         self._log, self._changed = log, threading.Condition()
         self._waiting: list[Reading] = []  # also those being written
         self._begun = 0.0  # when the present attempt to write began
-        self._runs = False
         self._why = self.refused = ""
 
     def put(self, readings: Sequence[Reading]) -> None:
         """Queue readings."""
         with self._changed:
+            is_idle = not self._waiting
             self._waiting += readings
-            if readings and not self._runs:
-                self._runs = True
+            if readings and is_idle:
+                self._begun = time.monotonic()
                 threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def flush(self, wait_s: float) -> None:
         """Try again at once, and wait at most `wait_s` seconds until all readings are written."""
         with self._changed:
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._runs, wait_s)
+            self._changed.wait_for(lambda: not self._waiting, wait_s)
 
     @property
     def waiting(self) -> int:
@@ -54,7 +54,7 @@ class Writer:
     def trouble(self) -> str:
         """Return a sentence that says why readings can't be logged; "" if they can."""
         with self._changed:
-            is_slow = self._runs and time.monotonic() - self._begun > SLOW_S
+            is_slow = self._waiting and time.monotonic() - self._begun > SLOW_S
             why = self._why or (NO_ANSWER if is_slow else "")
             n, refused = self.waiting, self.refused
         if refused:
@@ -68,7 +68,8 @@ class Writer:
         )
 
     def _run(self) -> None:
-        while batch := self._next():
+        batch = self._waiting.copy()
+        while batch:
             why = refused = ""
             try:
                 self._log(batch)
@@ -84,12 +85,6 @@ class Writer:
                     self._changed.wait(RETRY_S)
                 else:
                     del self._waiting[: len(batch)]
-
-    def _next(self) -> list[Reading]:
-        """Return the readings that wait; none ends the thread."""
-        with self._changed:
-            del self._waiting[:-WAITING]
-            self._begun = time.monotonic()
-            self._runs = bool(self._waiting)
-            self._changed.notify_all()
-            return self._waiting.copy()
+                del self._waiting[:-WAITING]
+                batch, self._begun = self._waiting.copy(), time.monotonic()
+                self._changed.notify_all()

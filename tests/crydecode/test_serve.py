@@ -259,7 +259,7 @@ def test_a_demonstration_before_any_run_opens_in_two_browsers_and_shows_a_week(t
         links = re.findall(r"/login\?link=\S+", server.log)
         nursery, *strangers = (Visitor(server) for _ in range(5))
         assert [nursery.get(link).status_code for link in links] == [303, 303], "in the same browser"
-        link = re.findall(r'value="\S+(/login\S+)"', nursery.submit("/phone").text)[0]  # for another phone
+        link = re.findall(r'href="\S+(/login\S+)"', nursery.submit("/phone").text)[0]  # for another phone
         for path, status in ((links[0], 403), (links[1], 303), (link, 303), (link, 403)):
             assert strangers.pop().get(path).status_code == status
         diary, sheet = (nursery.get(path).text for path in ("/diary", "/sheet?days=7"))
