@@ -24,7 +24,7 @@ PRIVATE = [IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.
 AUTHORITY, YEAR = timedelta(days=3650), timedelta(days=365)  # how long certificates are valid
 EARLY = timedelta(days=2)  # they are valid from before now, for phones whose clocks are slow
 
-_SIGNS = x509.KeyUsage(False, False, False, False, False, True, True, False, False)  # certificates, and lists
+_SIGNS = x509.KeyUsage(False, False, False, False, False, True, True, False, False)  # key_cert_sign, crl_sign
 
 
 class Authority(NamedTuple):

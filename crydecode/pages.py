@@ -262,12 +262,12 @@ def _moment(fields: dict[str, str]) -> float:
     """Return the local time in a form, as in 2026-01-31T22:45, or now. Raises InputError for a later one."""
     now = datetime.now()
     try:
-        at = datetime.fromisoformat(fields.get("at") or now.isoformat())
+        at = datetime.fromisoformat(fields.get("at") or now.isoformat()).replace(tzinfo=None)
     except ValueError as error:
         raise HTTPException(400) from error
-    if at.replace(tzinfo=None) > now + timedelta(seconds=EARLY_S):
+    if at > now + timedelta(seconds=EARLY_S):
         raise InputError("This time has not come yet. Choose an earlier one.")
-    return min(at.replace(tzinfo=None), now).timestamp()
+    return min(at, now).timestamp()
 
 
 # What every template and macro can use.

@@ -124,7 +124,7 @@ class Room:
             self._heard_at, self._why = max(self._heard_at, came), ""
             self._cried = at if crying else self._cried
         event = self._cry.add(at, crying)
-        if is_resumed or (coming and event and event.what is Change.QUIET):  # the next cry rings anew
+        if is_resumed or (coming and event and event.what is Change.QUIET):  # so the next cry rings again
             for ring in self._rings.values():
                 ring.alarm.end()
         for ring in self._rings.values():

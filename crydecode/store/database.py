@@ -133,10 +133,8 @@ class Database:
             options["connect_args"] = {"timeout": _WAIT_S}
         else:
             extras.require("psycopg", "app", "a store in PostgreSQL")
-            self.shown, url = (
-                f"{_SERVER}{url.host or ''}/{url.database}",
-                url.set(drivername="postgresql+psycopg"),
-            )
+            self.shown = f"{_SERVER}{url.host or ''}/{url.database}"
+            url = url.set(drivername="postgresql+psycopg")
             options |= {"pool_pre_ping": True, "connect_args": _POSTGRESQL | dict(url.query)}
         # SQLite would go on writing to a deleted file, so it must stay the same one.
         self._file = self._path and _identity(self._path)
