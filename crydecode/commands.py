@@ -63,14 +63,13 @@ def _password() -> str:
 
 @click.group(epilog="Example: cryutils log export log.csv")
 def log() -> None:
-    """Export and delete logged readings."""
+    """Export the diary, and delete what is old."""
 
 
 @log.command("export", epilog="Example: cryutils log export log.csv --infant Mia")
 @click.argument("target")
 @click.option("--infant", metavar="NAME", help="This infant only (default: all).")
-@click.option("--readings", is_flag=True, help="Every reading instead of the diary's lines.")
-def log_export(target: str, infant: str | None, readings: bool) -> None:
+def log_export(target: str, infant: str | None) -> None:
     """Write the diary to a CSV file, or to MongoDB: cries, feeds and sleep.
 
     MongoDB also gets the names of users and infants, but no password. A second export to MongoDB
@@ -81,9 +80,8 @@ def log_export(target: str, infant: str | None, readings: bool) -> None:
 
         logs = store.infants() if infant is None else [store.infant(infant)]
         users = store.users.names() if infant is None else []
-        n = transfer.export(logs, target, "readings" if readings else "diary", users)
-        what = "readings" if readings else "lines of the diary"
-        say(f"{n} {'documents' if target.startswith(transfer.MONGODB) else what} were exported.")
+        what = "documents" if target.startswith(transfer.MONGODB) else "lines of the diary"
+        say(f"{transfer.export(logs, target, users)} {what} were exported.")
 
 
 @log.command("purge", epilog="Example: cryutils log purge --before 2026-06-01")
@@ -115,7 +113,7 @@ def listen(source: str | None, device: str | None, infant: str | None, **options
     extras.require("av", "listen", "listening")
     from crydecode import listen as listening
     from crydecode.alarm import Alarm
-    from crydecode.writer import Writer
+    from crydecode.store.threads import Writer
 
     if source and device:
         raise InputError(f"--device {device}: SOURCE is given as well; leave one of them out.")

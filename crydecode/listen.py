@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 import cryutils
 from crydecode.alarm import LOST_S, Alarm, Change, Event, is_crying
-from crydecode.writer import Writer
+from crydecode.store.threads import Writer
 from cryutils._io import extras
 from cryutils._io.progress import say
 from cryutils.errors import InputError, printable

@@ -16,12 +16,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from crydecode.asking import ask
+from crydecode.store.threads import ask
 
-# What needs neither a login nor the store.
-FILES = "diary.css live.css night.css site.css away.js common.js live.js night.js page.js print.js worker.js"
-STATIC = tuple(f"/static/{name}" for name in (*FILES.split(), "night.svg", "night.webmanifest"))
-PUBLIC = ("/login", *STATIC)
 COOKIE_S = 365 * 86_400  # after that long, a device logs in again in any case
 HASHES, HASHED_S = asyncio.Semaphore(2), 600.0  # a hash takes 64 MiB, and many may be asked for at once
 
@@ -36,11 +32,12 @@ class LoginRequired:
         connection = HTTPConnection(scope)
         scope["ticket"] = connection.cookies.get(_cookie(connection), "")
         scope["user"] = None
-        if scope["ticket"] and scope["path"] not in PUBLIC:
+        is_public = scope["path"] == "/login" or scope["path"].startswith("/static/")
+        if scope["ticket"] and not is_public:
             user = connection.app.state.store.logins.user
             scope["user"] = await ask(user, scope["ticket"])
         answer: ASGIApp
-        if scope["user"] is not None or scope["path"] in PUBLIC:
+        if scope["user"] is not None or is_public:
             answer = self._app
         elif scope["type"] == "websocket":
             answer = WebSocketClose()  # before it is accepted: 403

@@ -9,24 +9,26 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from importlib.metadata import metadata
 from io import StringIO
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
+import segno
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.websockets import WebSocket
 
 from crydecode import diary
 from crydecode.alarm import AGAIN_S, DELAY_S
-from crydecode.asking import ask
 from crydecode.diary import CRY, HELPED, MISSED, NOTES, ONE_DAY, Day
-from crydecode.login import STATIC, form, log_in, log_out, own_path
-from crydecode.phone import drawn
-from crydecode.store import Log, transfer
+from crydecode.login import form, log_in, log_out, own_path
+from crydecode.store import Log, StoreUnavailable, transfer
 from crydecode.store.accounts import LINK_S
+from crydecode.store.threads import ask
 from cryutils import words
 from cryutils.errors import InputError
 from cryutils.inference.readings import actions
@@ -35,8 +37,6 @@ from cryutils.widgets.clip_view import asset
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
 EXPORT_S = 600.0
-KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-KINDS["webmanifest"] = "application/manifest+json"
 RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and in question at night; of a sheet
 STUDY_DAYS = 30  # whose cries are compared with what helped
 MORNING, EVENING = 7, 19  # hours of the clock; between them, pages are as light as the phone asks
@@ -54,16 +54,16 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
 
 
 async def refuse(request: Any, error: Any) -> Response | None:
-    """Return the page for a request that can't be answered: an HTTPException, or an InputError."""
+    """Return the page for a request that can't be answered, by its exception."""
     if isinstance(request, WebSocket):
         await request.close()
         return None
     texts = {
         403: ("Please try again", "This page was open for too long, or the login has ended."),
         404: ("There is no such page", "The address may be mistyped."),
-        503: ("The diary is unavailable right now", getattr(error, "detail", "")),
+        503: ("The diary is unavailable right now", getattr(error, "advice", "")),
     }
-    status = getattr(error, "status_code", 400)
+    status = 503 if isinstance(error, StoreUnavailable) else getattr(error, "status_code", 400)
     title, why = texts.get(status, ("That did not work", "Go back and try again."))
     why = str(error) if isinstance(error, InputError) else why
     return page(request, "error.html", status=status, title=title, why=why)
@@ -203,23 +203,21 @@ async def another_phone(request: Request) -> Response:
         await form(request)
         token = await ask(store.logins.link, request.scope["user"], LINK_S)
         link = f"{pages}login?link={token}"
-    about = {"phones": phones, "pages": pages, "link": link, "minutes": LINK_S // 60, "drawn": drawn}
+    about = {"phones": phones, "pages": pages, "link": link, "minutes": LINK_S // 60}
     return page(request, "phone.html", log=log, **about)
 
 
 async def export(request: Request, logs: list[Log], log: Log) -> Response:
     """Send an infant's diary as a CSV file."""
-    await ask(transfer.write, [log], "diary", table := StringIO(), limit_s=EXPORT_S)
+    await ask(transfer.write, [log], table := StringIO(), limit_s=EXPORT_S)
     name = {"Content-Disposition": f'attachment; filename="diary-{date.today()}.csv"'}
     return Response(table.getvalue(), headers=name, media_type="text/csv")
 
 
-async def static(request: Request) -> Response:
-    """Send a script or style of the pages."""
+async def widget(request: Request) -> Response:
+    """Send the script or the style of the live widget."""
     name = request.url.path.rpartition("/")[2]
-    text = asset(name) if name.startswith("live") else (HERE / name).read_text("utf-8")
-    scope = {"Service-Worker-Allowed": "/"} if name == "worker.js" else None
-    return Response(text, headers=scope, media_type=KINDS[name.rpartition(".")[2]])
+    return Response(asset(name), media_type=guess_type(name)[0])
 
 
 async def film(request: Request) -> Response:
@@ -230,23 +228,18 @@ async def film(request: Request) -> Response:
     return FileResponse(path, media_type="video/mp4")
 
 
+OF_INFANT = {"night": night, "about": plain, "more": plain, "live": live, "lines": live}
+OF_INFANT |= {"diary": show_diary, "sheet": sheet, "study": study, "export": export}
 ROUTES = [
     Route("/login", log_in, methods=["GET", "POST"]),
     Route("/logout", log_out, methods=["POST"]),
     Route("/", first),
-    Route("/night", of_infant(night)),
-    Route("/about", of_infant(plain)),
-    Route("/more", of_infant(plain)),
-    Route("/live", of_infant(live)),
-    Route("/lines", of_infant(live)),
-    Route("/diary", of_infant(show_diary)),
-    Route("/sheet", of_infant(sheet)),
-    Route("/study", of_infant(study)),
-    Route("/export", of_infant(export)),
+    *(Route(f"/{name}", of_infant(show)) for name, show in OF_INFANT.items()),
     Route("/say", say, methods=["POST"]),
     Route("/babies", babies, methods=["GET", "POST"]),
     Route("/phone", another_phone, methods=["GET", "POST"]),
-    *(Route(path, static) for path in STATIC),
+    *(Route(f"/static/live.{kind}", widget) for kind in ("css", "js")),
+    Mount("/static", StaticFiles(directory=HERE / "static")),
     Route("/film.mp4", film),
 ]
 
@@ -271,15 +264,16 @@ def _moment(fields: dict[str, str]) -> float:
 
 
 # What every template and macro can use.
-TEMPLATES.env.globals.update(
-    clock=diary.clock,
-    day_of=lambda at: f"{datetime.fromtimestamp(at):%-d %b}",
-    helped=HELPED,
-    is_evening=lambda: not MORNING <= datetime.now().hour < EVENING,
-    names=words.name,
-    notes=NOTES,
-    number=partial(secrets.randbits, 48),
-    now=lambda: datetime.now().isoformat(timespec="minutes"),
-    one_day=ONE_DAY,
-    spent=words.spent,
-)
+TEMPLATES.env.globals |= {
+    "ONE_DAY": ONE_DAY,
+    "datetime": datetime,
+    "helped": HELPED,
+    "notes": NOTES,
+    "words": words,
+}
+TEMPLATES.env.globals |= {
+    "clock": diary.clock,
+    "draw": segno.make_qr,
+    "number": partial(secrets.randbits, 48),
+}
+TEMPLATES.env.globals["is_evening"] = lambda: not MORNING <= datetime.now().hour < EVENING

@@ -1,20 +1,26 @@
 """`cryutils serve --phone`: phones in the family's network open the pages over HTTPS.
 
 Browsers allow a microphone only over HTTPS, so phones have to trust this machine. A page without
-encryption and login installs its certificate on a phone, and serves nothing else.
+encryption and login installs the certificate of its `Authority` on a phone, and serves nothing else.
 """
 
 import re
 import socket
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from io import StringIO
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 import segno
 import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,10 +32,93 @@ from cryutils._io import paths
 from cryutils._io.progress import say
 from cryutils.errors import InputError
 
+_SIGNS = x509.KeyUsage(False, False, False, False, False, True, True, False, False)  # key_cert_sign, crl_sign
+PEM = serialization.Encoding.PEM
+PRIVATE = [IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
+AUTHORITY, YEAR = timedelta(days=3650), timedelta(days=365)  # how long certificates are valid
+EARLY = timedelta(days=2)  # they are valid from before now, for phones whose clocks are slow
 HERE = Path(__file__).parent
-TEMPLATES = Jinja2Templates(HERE / "templates")
+TEMPLATES = Jinja2Templates([HERE / "templates", HERE / "static"])
 FILE = "cry-diary.crt"
 _WHITE, _RESET = "\033[97;40m", "\033[0m"  # so that a code is white on black in any terminal
+
+
+class Authority(NamedTuple):
+    """A certificate authority, limited to a DNS name and a network."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def name(self) -> str:
+        """The machine's name when the authority was made, such as baby.local."""
+        limits = self.certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+        return str(next(iter(limits.permitted_subtrees or ())).value)
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate as phones install it."""
+        return self.certificate.public_bytes(PEM)
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the certificate, as phones show it."""
+        return self.certificate.fingerprint(hashes.SHA256()).hex(" ").upper()
+
+
+def authority(folder: Path, address: IPv4Address) -> Authority:
+    """Return the authority for the private network of `address`, in a file of `folder`.
+
+    A new one is made if there is none that lasts a year. Raises InputError if the file is damaged.
+    """
+    network = next((block for block in PRIVATE if address in block), IPv4Network(address))
+    path = folder / f"authority-{network.network_address}.pem"
+    if path.exists():
+        try:
+            pem = path.read_bytes()
+            key = serialization.load_pem_private_key(pem, None)
+            old = Authority(key, x509.load_pem_x509_certificate(pem))  # type: ignore[arg-type]
+            if old.name and old.certificate.not_valid_after_utc > datetime.now(UTC) + YEAR:
+                return old
+        except (ValueError, TypeError, StopIteration, x509.ExtensionNotFound) as error:
+            raise InputError(f"{path}: damaged; delete it, then set up each phone again.") from error
+        say("The certificate that phones have installed expires, and there is a new one: set up each again.")
+    host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")[:40]
+    name = f"{host or 'baby'}.local"
+    limits = x509.NameConstraints([x509.DNSName(name), x509.IPAddress(network)], None)
+    return _signed(path, f"Cry diary on {name}", limits, _SIGNS)
+
+
+def certify(path: Path, by: Authority, address: IPv4Address) -> Path:
+    """Write a key and a certificate for `address` and the authority's name, which is valid for a year."""
+    names = x509.SubjectAlternativeName([x509.DNSName(by.name), x509.IPAddress(address)])
+    server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+    _signed(path, by.name, names, server, by=by)
+    return path
+
+
+def _signed(path: Path, title: str, *more: x509.ExtensionType, by: Authority | None = None) -> Authority:
+    """Write a new key and its certificate to a file that nobody else may read.
+
+    more: extensions. by: the authority that signs it; None: it is an authority and signs itself.
+    """
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
+    issuer, signer = (by.certificate.subject, by.key) if by else (subject, key)
+    own, end = key.public_key(), now + (YEAR if by else AUTHORITY)
+    builder = x509.CertificateBuilder(issuer, subject, own, x509.random_serial_number(), now - EARLY, end)
+    basic = x509.BasicConstraints(ca=by is None, path_length=None if by else 0)
+    mine = x509.SubjectKeyIdentifier.from_public_key(own)
+    issuers = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+    for extension in (basic, *more, mine, issuers):
+        is_critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage | x509.NameConstraints)
+        builder = builder.add_extension(extension, is_critical)
+    certificate = builder.sign(signer, hashes.SHA256())
+    with paths.writing(path) as temporary:
+        temporary.touch(0o600)
+        private = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        temporary.write_bytes(private + certificate.public_bytes(PEM))
+    return Authority(key, certificate)
 
 
 class Phones:
@@ -45,8 +134,6 @@ class Phones:
 
         Raises InputError without a network, or if keys can't be stored.
         """
-        from crydecode import certificates  # 10 MB, which other servers save
-
         self.host = "0.0.0.0" if host == "127.0.0.1" else host  # the default, which no phone reaches
         self.address = _address(self.host)
         if folder is None:
@@ -54,8 +141,8 @@ class Phones:
                 folder = platformdirs.user_data_path("cryutils") / "phone"
         with paths.explain_write_errors(folder, "it is for the phones' keys; make it writable"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.authority = certificates.authority(folder, self.address)
-            self.pem = certificates.certify(folder / "server.pem", self.authority, self.address)
+            self.authority = authority(folder, self.address)
+            self.pem = certify(folder / "server.pem", self.authority, self.address)
         self.names = [self.authority.name, str(self.address)]
         self.place = self.names[0] if _is_found(self.names[0], self.address) else self.names[1]
         self.pages = self.install = ""
@@ -104,24 +191,15 @@ def _is_found(name: str, address: IPv4Address) -> bool:
 
 def installation(pem: bytes, pages: str) -> Starlette:
     """Return the application that installs a certificate on a phone, and then leads to `pages`."""
-    kind, as_file = "application/x-x509-ca-cert", {"Content-Disposition": f"inline; filename={FILE}"}
-    style = (HERE / "site.css").read_text("utf-8")
+    as_file = {"Content-Disposition": f"inline; filename={FILE}"}
+    certificate = Response(pem, media_type="application/x-x509-ca-cert", headers=as_file)
 
     async def steps(request: Request) -> Response:
-        agent = request.headers.get("User-Agent", "")
-        phone = re.search("iPhone|iPad|Android", agent)
-        about = {"phone": phone[0] if phone else "", "file": FILE, "pages": pages, "site": style}
+        phone = re.search("iPhone|iPad|Android", request.headers.get("User-Agent", ""))
+        about = {"phone": phone[0] if phone else "", "file": FILE, "pages": pages}
         return TEMPLATES.TemplateResponse(request, "install.html", about)
 
-    async def send(request: Request) -> Response:
-        return Response(pem, media_type=kind, headers=as_file)
-
-    return Starlette(routes=[Route("/", steps), Route(f"/{FILE}", send)])
-
-
-def drawn(address: str) -> str:
-    """Return a code as SVG, for a page."""
-    return segno.make_qr(address, error="m").svg_inline(light="#fff", omitsize=True)
+    return Starlette(routes=[Route("/", steps), Route(f"/{FILE}", certificate)])
 
 
 def _show(address: str) -> None:

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import uvicorn
@@ -40,9 +40,8 @@ from crydecode import store as stores
 from crydecode.binding import PROXIES, SILENT
 from crydecode.diary import CRY, HELPED
 from crydecode.login import LoginRequired
-from crydecode.phone import Phones
 from crydecode.sockets import MOST_BYTES, Protocol, Sockets
-from crydecode.store import Log, Store
+from crydecode.store import Log, Store, StoreUnavailable
 from crydecode.store.accounts import LIFETIME_S
 from crydecode.watch import HISTORY_S
 from cryutils._io.paths import scratch_dir
@@ -51,6 +50,9 @@ from cryutils.errors import InputError
 from cryutils.inference.readings import HOP_S, Reading
 from cryutils.widgets.monitor import Models
 from cryutils.words import NO_CRY, UNSURE
+
+if TYPE_CHECKING:
+    from crydecode.phone import Phones
 
 MOST_FORM_BYTES = 2**16
 FILES = 4096  # open files, among them idle connections, which uvicorn does not end
@@ -62,6 +64,7 @@ HEADERS = {
     "frame-ancestors 'none'",
     "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
     "Referrer-Policy": "same-origin",
+    "Service-Worker-Allowed": "/",
     "X-Content-Type-Options": "nosniff",
 }
 STRICT = {"Strict-Transport-Security": "max-age=2592000"}  # 30 days, as long as a mistake may last
@@ -75,7 +78,7 @@ def application(
     hosts: Sequence[str],
     *,
     run: Path | None,
-    phones: Phones | None = None,
+    phones: "Phones | None" = None,
     film: Path | None = None,
 ) -> Starlette:
     """Return the application for the users in `store`.
@@ -90,13 +93,12 @@ def application(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(task) for task in (sockets.end_lost(), sockets.look())]
+        task = asyncio.create_task(sockets.look())
         yield
-        for task in tasks:
-            task.cancel()
+        task.cancel()
 
     routes = [*pages.ROUTES, *(WebSocketRoute(path, sockets.serve) for path in ("/listen", "/watch"))]
-    handlers: dict[Any, Any] = dict.fromkeys((HTTPException, InputError), pages.refuse)
+    handlers: dict[Any, Any] = dict.fromkeys((HTTPException, InputError, StoreUnavailable), pages.refuse)
     guard = [Middleware(LoginRequired)]
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app = Starlette(
@@ -114,9 +116,8 @@ def application(
 def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     """Serve until a signal stops the server. tls: `ssl_certfile` and `ssl_keyfile`, for HTTPS."""
     logging.basicConfig(format="%(asctime)s %(message)s")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard % 2**63), hard))  # no limit is -1
     config = uvicorn.Config(
         app,
         **SILENT,

@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from crydecode.asking import ask
 from crydecode.login import is_own
-from crydecode.store import Log, Store
+from crydecode.store import Log, Store, StoreUnavailable
+from crydecode.store.threads import Writer, ask
 from crydecode.watch import Page, Room
-from crydecode.writer import Writer
 from cryutils.errors import InputError
 from cryutils.widgets.listener import Listener
 from cryutils.widgets.monitor import Models, Monitor
@@ -36,7 +34,7 @@ RATE, BURST = 40.0, 200.0  # frames a second, also of 64 KiB; a page sends 8
 PIECE = 2**12  # bytes that are parsed at once
 THREADS = 2  # each opens its own copy of the models
 TICK_S = 0.5  # between two messages to a watching page
-LOGINS_S, HEARD_S = 5.0, 1.0  # between looks for logins that ended, and for what other programs heard
+LOOK_S = 1.0  # between looks into the store
 LOGGED_OUT, REPLACED, REFUSED = 4401, 4409, 4400  # why a WebSocket is closed
 
 
@@ -54,21 +52,15 @@ class Sockets:
         for page in [page for page in self._pages if page.ticket == ticket]:
             await page.close(LOGGED_OUT)
 
-    async def end_lost(self) -> None:
-        """Close the pages of logins that expire or whose users are removed, forever."""
+    async def look(self) -> None:
+        """Look into the store for logins that ended and for what other programs hear, forever."""
         while True:
-            await asyncio.sleep(LOGINS_S)
-            with suppress(HTTPException):  # the store can't be reached: try again
+            await asyncio.sleep(LOOK_S)
+            with suppress(StoreUnavailable):  # try again
                 for ticket in {page.ticket for page in self._pages}:
                     if await ask(self._store.logins.user, ticket) is None:
                         await self.end(ticket)
-
-    async def look(self) -> None:
-        """Look into the store for what other programs hear, forever."""
-        while True:
-            await asyncio.sleep(HEARD_S)
-            for room in [room for room in self._rooms.values() if room.silent_s > HEARD_S]:
-                with suppress(HTTPException):  # the store can't be reached: later
+                for room in [room for room in self._rooms.values() if room.silent_s > LOOK_S]:
                     await room.catch_up()
 
     async def serve(self, socket: WebSocket) -> None:
@@ -89,8 +81,8 @@ class Sockets:
                 await _watching(page, rooms)
         except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was closed meanwhile
             pass
-        except (InputError, HTTPException) as error:
-            await page.close(REFUSED, error.detail if isinstance(error, HTTPException) else str(error))
+        except (InputError, StoreUnavailable) as error:
+            await page.close(REFUSED, error.advice if isinstance(error, StoreUnavailable) else str(error))
         finally:
             self._pages.pop(page, None)
 

@@ -13,12 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from crydecode.alarm import LOST_S, Alarm, Change, is_crying
-from crydecode.asking import ask
-from crydecode.store import Log
+from crydecode.store import Log, StoreUnavailable
+from crydecode.store.threads import ask
 from cryutils.errors import InputError
 from cryutils.widgets.listener import ADRIFT_S
 
@@ -159,7 +158,7 @@ class Room:
                 for ring in self._rings.values():
                     ring.loud_until = 0.0
                 if is_noted:
-                    with suppress(HTTPException, InputError):  # the ring has stopped in any case
+                    with suppress(StoreUnavailable, InputError):  # the ring has stopped in any case
                         await ask(self.log.say, "coming", time.time(), time.time(), user, limit_s=NOTE_S)
 
     def state(self, ring: Ring, ticket: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import psycopg
+import sqlalchemy as sa
 
 
 def programs() -> Path | None:
@@ -84,3 +85,11 @@ class Server(AbstractContextManager):  # type: ignore[type-arg]
             check=True,
             **user,
         )
+
+
+def in_sql(url: str, command: str) -> Any:
+    """Run an SQL command on a store."""
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        result = connection.execute(sa.text(command))
+        return result.all() if result.returns_rows else None

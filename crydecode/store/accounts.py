@@ -41,46 +41,12 @@ _FAILED = 10_000  # the most that are remembered, until the server ends
 _COMMON = Path(__file__).with_name("common_passwords.txt").read_text("utf-8").split()
 
 
-class Throttle:
-    """The failed attempts of a day, in this process's memory."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._failed: deque[tuple[float, str, str]] = deque(maxlen=_FAILED)  # time in s, user, address
-
-    def wait_s(self, user: str, address: str) -> float:
-        """Return how long an attempt has to wait, in s; if 0, count it as failed."""
-        now = monotonic()
-        with self._lock:
-            failed = [each for each in self._failed if each[0] > now - _DAY_S]
-            here = [at for at, _, where in failed if where == address]
-            of_user = [at for at, who, _ in failed if who == user]
-            both = [at for at, *of in failed if of == [user, address]]
-            kinds = ((both, _FREE), (here, _FREE_AT_ADDRESS), (of_user, _FREE_OF_USER))
-            wait_s = max(_until(times, free) - now for times, free in kinds)
-            if wait_s <= 0:
-                self._failed.append((now, user, address))
-        return max(0.0, wait_s)
-
-    def succeed(self, user: str, address: str) -> None:
-        """Forget the failed attempts of a user at an address."""
-        with self._lock:
-            others = [each for each in self._failed if each[1:] != (user, address)]
-            self._failed = deque(others, _FAILED)
-
-
-def _until(times: list[float], free: int) -> float:
-    """Return until when an attempt after failed ones at these times must wait."""
-    if len(times) < free:
-        return 0.0
-    return times[-1] + min(_WAIT_S * 2.0 ** min(len(times) - free, 30), _LONGEST_WAIT_S)
-
-
 class Users:
-    """The store's users. Names are not case-sensitive."""
+    """The store's users. Names are not case-sensitive. Failed attempts are in this process's memory."""
 
     def __init__(self, database: Database) -> None:
-        self._database, self._throttle = database, Throttle()
+        self._database, self._lock = database, Lock()
+        self._failed: deque[tuple[float, str, str]] = deque(maxlen=_FAILED)  # time in s, user, address
 
     def add(self, name: str, password: str) -> str:
         """Add a user, or set a user's password and end the user's logins; return the name as stored."""
@@ -115,7 +81,7 @@ class Users:
         user, place = folded(name), network(address)
         with self._database.begin() as connection:
             hashed = connection.scalar(sa.select(USERS.c.hash).where(USERS.c.name == user))
-        if wait_s := self._throttle.wait_s(user, place):
+        if wait_s := self._wait_s(user, place):
             return False, wait_s
         try:
             # A longer password is wrong, and hashing all of it could stall the server.
@@ -123,8 +89,25 @@ class Users:
         except (VerificationError, InvalidHashError):
             return False, 0.0
         if hashed is not None:
-            self._throttle.succeed(user, place)
+            with self._lock:
+                others = [each for each in self._failed if each[1:] != (user, place)]
+                self._failed = deque(others, _FAILED)
         return hashed is not None, 0.0
+
+    def _wait_s(self, user: str, place: str) -> float:
+        """Return how long an attempt has to wait, in s; if 0, count it as failed."""
+        now, until = monotonic(), 0.0
+        with self._lock:
+            failed = [each for each in self._failed if each[0] > now - _DAY_S]
+            kinds = ((user, place, _FREE), (None, place, _FREE_AT_ADDRESS), (user, None, _FREE_OF_USER))
+            for whose, here, free in kinds:
+                times = [at for at, who, where in failed if whose in (None, who) and here in (None, where)]
+                if len(times) >= free:
+                    longer_s = _WAIT_S * 2.0 ** min(len(times) - free, 30)
+                    until = max(until, times[-1] + min(longer_s, _LONGEST_WAIT_S))
+            if until <= now:
+                self._failed.append((now, user, place))
+        return max(0.0, until - now)
 
 
 class Logins:

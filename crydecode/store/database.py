@@ -27,14 +27,9 @@ _SERVER = "postgresql://"
 _CREATION = 0x437279  # PostgreSQL's advisory lock for the process that changes the tables
 _WAIT_S = 10  # for another transaction, and for a connection to a server
 # A lost connection to a server is given up after about the same time. A suspended server blocks its
-# caller, so only threads with no other work may call it (`Writer`, `asking`).
-_POSTGRESQL = {
-    "connect_timeout": _WAIT_S,
-    "keepalives_idle": _WAIT_S // 2,
-    "keepalives_interval": 1,
-    "keepalives_count": _WAIT_S // 2,
-    "tcp_user_timeout": 1000 * _WAIT_S,
-}
+# caller, so only threads with no other work may call it (`threads`).
+_POSTGRESQL = {"keepalives_idle": 5, "keepalives_interval": 1, "tcp_user_timeout": 1000 * _WAIT_S}
+_POSTGRESQL["connect_timeout"] = _WAIT_S
 
 # Why a store can't be used, in words for caregivers, by the error codes of SQLite and PostgreSQL.
 _FULL, _LOCKED = "its disk is full", "another program has locked it"

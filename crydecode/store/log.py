@@ -7,10 +7,10 @@ or not counted, never as silence.
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import sqlalchemy as sa
 
@@ -53,17 +53,13 @@ class Log:
         with self._database.begin(writes=True) as connection:
             return tables.insert_new(connection, tables.READINGS, rows) if rows else 0
 
-    def entries(self) -> Iterator[Row]:
-        """Yield the readings in order of time: rows of the table, with parts as dictionaries."""
-        query = sa.select(tables.READINGS).where(self._within(tables.READINGS))
-        yield from self._rows(query.order_by("time", "session"))
-
     def heard(self, since: float) -> list[tuple[float, str, str]]:
         """Return time, verdict and note of the readings after a time (s since 1970), in order of time."""
         reading = tables.READINGS.c
         query = sa.select(reading.time, reading.verdict, reading.note)
         newer = query.where(self._within(tables.READINGS), reading.time > since).order_by(reading.time)
-        return [(row["time"], row["verdict"], row["note"]) for row in self._rows(newer)]
+        with self._database.begin() as connection:
+            return [(at, verdict, note) for at, verdict, note in connection.execute(newer)]
 
     def lines(self, since: float = EARLIEST_S, until: float = LATEST_S) -> list[Line]:
         """Return the diary's lines from `since` to before `until`, where cries begin and end."""
@@ -73,7 +69,11 @@ class Log:
         cries = sa.select(*columns).where(reading.verdict.not_in(CALM), heard).order_by(reading.time)
         statements = sa.select(tables.SAID).where(self._within(tables.SAID, since, until))
         newest_first = statements.order_by(said.made.desc(), said.id.desc())
-        found = diary.lines(self._rows(cries), self._rows(newest_first))
+        with self._database.begin() as connection:
+            told = [dict(row) for row in connection.execute(newest_first).mappings()]
+            rows = connection.execute(cries, execution_options={"yield_per": _AT_ONCE}).mappings()
+            parsed = ({**row, "probabilities": json.loads(row["probabilities"])} for row in rows)
+            found = diary.lines(parsed, told)
         return [replace(line, start=max(line.start, since)) for line in found]
 
     def day(self, when: date | None = None) -> Day:
@@ -159,23 +159,13 @@ class Log:
         start, stop = (table.c[name if name in table.c else "time"] for name in ("start", "stop"))
         return sa.and_(table.c.infant == self.id, stop >= since, start < until)
 
-    def _rows(self, query: sa.Select[Any]) -> Iterator[Row]:
-        """Yield the rows of a query, with parts of a reading as dictionaries."""
-        with self._database.begin() as connection:
-            for row in connection.execute(query, execution_options={"yield_per": _AT_ONCE}).mappings():
-                parts = {name: json.loads(row[name] or "null") for name in PARTS if name in row}
-                yield dict(row) | parts
-
-
-PARTS = ("probabilities", "sound", "face")
-
 
 def _row(reading: Reading) -> Row:
     """Return a reading as a row."""
     _require(reading.time, reading.time)
     row: Row = {"time": float(reading.time), "cry": reading.cry, "kind": reading.kind}
     row |= {"verdict": printable(reading.verdict), "note": printable(reading.note)}
-    for name in PARTS:
+    for name in ("probabilities", "sound", "face"):
         part = getattr(reading, name)
         numbers = part and {state: float(share) for state, share in part.items()}
         row[name] = None if part is None else json.dumps(numbers, separators=(",", ":"))

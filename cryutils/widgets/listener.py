@@ -40,7 +40,7 @@ ADRIFT_S = 20.0  # a page's clock that is off by more is reset: it stops while t
 class Listener:
     """Analyses what a page hears and sees with a monitor.
 
-    writer: what new readings are given to, such as `crydecode.writer.Writer`; None: nothing. film:
+    writer: what new readings are given to, such as `crydecode.store.threads.Writer`; None: nothing. film:
     whether the pictures are of a drawn face, as in the demonstration.
     """
 

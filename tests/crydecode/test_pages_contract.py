@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from starlette.routing import Route
 from starlette.testclient import TestClient
 from trained_run import Trained, change_card
 
@@ -22,8 +23,9 @@ from cryutils.inference.readings import Reading
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using `httpx`")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FROB")
-ROUTES = [route.path for route in pages.ROUTES]
-OF_INFANT = [route.path for route in pages.ROUTES if "of_infant" in route.endpoint.__qualname__]
+FILES = [f"/static/{path.name}" for path in (pages.HERE / "static").iterdir()]
+ROUTES = [route.path for route in pages.ROUTES if isinstance(route, Route)] + FILES
+OF_INFANT = [f"/{name}" for name in pages.OF_INFANT]
 SHOWN = [path for path in (*OF_INFANT, "/babies") if path != "/export"]
 MARKUP = '<script>alert("1")</script>\u05d0'
 RIGHT = {"name": "demo", "password": "demo's password"}
@@ -52,12 +54,14 @@ def submit(client: TestClient, form: str, path: str, **fields: str) -> tuple[int
 
 @pytest.mark.parametrize("path", [*ROUTES, "/listen", "/nowhere", "/static/", "/static/serve.py"])
 def test_a_page_is_closed_to_strangers_and_has_its_headers(path: str, stranger: TestClient) -> None:
-    is_public = path == "/login" or (path.startswith("/static/") and path in ROUTES)
+    is_public = path == "/login" or path.startswith("/static/")
     for method in METHODS:
         answer = stranger.request(method, path)
         to_login = answer.status_code == 302 and answer.headers["Location"].startswith("/login?next=")
-        is_open = is_public and method in ("GET", "HEAD")
-        assert answer.status_code == 200 if is_open else to_login or answer.status_code in (403, 405), method
+        if is_public and method in ("GET", "HEAD"):
+            assert answer.status_code == (200 if path in ROUTES else 404), method
+        else:
+            assert to_login or answer.status_code in (403, 405), method
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
         assert "http" not in policy and "unsafe" not in policy

@@ -16,9 +16,8 @@ import requests
 from served import PASSWORD, Visitor, served
 from starlette.testclient import TestClient
 
-from crydecode import certificates, pages, serve
-from crydecode.certificates import Authority
-from crydecode.phone import FILE, Phones
+from crydecode import pages, phone, serve
+from crydecode.phone import FILE, Authority, Phones
 from crydecode.store import Store
 from cryutils.errors import InputError
 
@@ -34,10 +33,10 @@ def shake_hands(pem: Path, trusted: Authority, name: str) -> None:
     """Connect as a phone that trusts one authority does. Raises SSLError if the phone refuses."""
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(pem)
-    phone = ssl.create_default_context(cadata=trusted.pem.decode())
-    phone.verify_flags |= ssl.VERIFY_X509_STRICT
+    client = ssl.create_default_context(cadata=trusted.pem.decode())
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = phone.wrap_bio(down, up, server_hostname=name), server.wrap_bio(up, down, server_side=True)
+    ends = client.wrap_bio(down, up, server_hostname=name), server.wrap_bio(up, down, server_side=True)
     for end in ends * 2:
         with suppress(ssl.SSLWantReadError):
             end.do_handshake()
@@ -45,8 +44,8 @@ def shake_hands(pem: Path, trusted: Authority, name: str) -> None:
 
 def made(folder: Path, address: IPv4Address = HOME) -> tuple[Authority, Path]:
     """Start as `cryutils serve --phone` does."""
-    authority = certificates.authority(folder, address)
-    return authority, certificates.certify(folder / "server.pem", authority, address)
+    authority = phone.authority(folder, address)
+    return authority, phone.certify(folder / "server.pem", authority, address)
 
 
 def test_a_phone_trusts_this_machine_alone(tmp_path: Path) -> None:
@@ -58,21 +57,21 @@ def test_a_phone_trusts_this_machine_alone(tmp_path: Path) -> None:
             shake_hands(pem, authority, name)
     # Even with the authority's key, nobody can certify another site.
     with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree"):
-        other = certificates.certify(tmp_path / "other.pem", authority, IPv4Address("8.8.8.8"))
+        other = phone.certify(tmp_path / "other.pem", authority, IPv4Address("8.8.8.8"))
         shake_hands(other, authority, "8.8.8.8")
 
     class Forger(Authority):
         name = "bank.example"
 
     with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree"):
-        shake_hands(certificates.certify(other, Forger(*authority), HOME), authority, "bank.example")
+        shake_hands(phone.certify(other, Forger(*authority), HOME), authority, "bank.example")
 
 
 def test_the_authority_stays_and_the_server_s_certificate_is_renewed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as late:
-        late.setattr(certificates, "YEAR", timedelta(days=-1))
+        late.setattr(phone, "YEAR", timedelta(days=-1))
         authority, pem = made(tmp_path)
     with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
         shake_hands(pem, authority, str(HOME))
@@ -85,7 +84,7 @@ def test_the_authority_stays_and_the_server_s_certificate_is_renewed(
     new, pem = made(tmp_path, elsewhere)
     shake_hands(pem, new, str(elsewhere))
     assert new.certificate != authority.certificate == made(tmp_path)[0].certificate
-    monkeypatch.setattr(certificates, "YEAR", certificates.AUTHORITY)  # it would end before its server's
+    monkeypatch.setattr(phone, "YEAR", phone.AUTHORITY)  # it would end before its server's
     assert made(tmp_path, elsewhere)[0].certificate != new.certificate
 
 

@@ -288,10 +288,10 @@ def test_a_page_survives_a_purge_and_ends_with_its_infant(server: Served, ann: V
     with ann.socket(mia.id) as page:
         ask(page, "start")
         n = hear(page, 1)
-        until(lambda: len(list(mia.entries())) == n)
+        until(lambda: len(mia.heard(0)) == n)
         assert mia.purge(time.time() + 60) == n
         n = hear(page, 13)
-        until(lambda: len(list(mia.entries())) == n)
+        until(lambda: len(mia.heard(0)) == n)
 
         mia.remove()
         again = server.store.add_infant("Mia")
@@ -303,7 +303,7 @@ def test_a_page_survives_a_purge_and_ends_with_its_infant(server: Served, ann: V
         while (answer := json.loads(page.recv(HANG_S)))["type"] != "refused":
             pass
         assert "removed" in answer["why"]
-    assert list(again.entries()) == []
+    assert again.heard(0) == []
     again.remove()
 
 
@@ -312,7 +312,7 @@ def test_readings_wait_until_a_moved_store_is_back(server: Served, ann: Visitor,
     with ann.socket(mia.id) as page:
         ask(page, "start")
         n = hear(page, 1)
-        until(lambda: len(list(mia.entries())) == n)
+        until(lambda: len(mia.heard(0)) == n)
         file.rename(away)
         n += hear(page, 13)
         until(lambda: "moved" in ask(page, "look")["notice"])
@@ -323,7 +323,7 @@ def test_readings_wait_until_a_moved_store_is_back(server: Served, ann: Visitor,
         assert server.log.count("was moved") == 1
         away.rename(file)
         until(lambda: not ask(page, "stop")["waiting"])
-    assert len(list(mia.entries())) == n
+    assert len(mia.heard(0)) == n
 
 
 def test_a_damaged_store_is_not_called_safe_and_is_named_once_in_the_log(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from crydecode import store
-from crydecode.writer import Writer
+from crydecode.store.threads import Writer
 from cryutils import words
 from cryutils.inference.readings import Kind, Reading, actions
 from cryutils.models.gate import CRY_PAUSE_S

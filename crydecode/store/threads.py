@@ -1,21 +1,55 @@
-"""A thread that writes readings to a log, `Writer`, so that the live analysis never waits for it.
+"""The store in threads, so that a store that does not answer holds up nothing: `ask` and `Writer`.
 
-Readings that the log can't take now wait in memory, and are written in order once it is back. Those
-that it refuses (InputError: the infant was removed) are dropped, and the page says why.
+Pages `ask` it. The live analysis has a `Writer`: readings that the log can't take now wait in memory,
+and are written in order once it is back. Those that it refuses (InputError: the infant was removed)
+are dropped, and the page says why.
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
 
 from crydecode.store.database import NO_ANSWER, StoreUnavailable
 from cryutils.errors import InputError
 from cryutils.inference.readings import HOP_S, Reading
 from cryutils.words import spent
 
+T = TypeVar("T")
+
+ANSWER_S = 12.0  # longer than a store itself waits for another program
+STORE = asyncio.Semaphore(8)  # how many questions wait for an answer at once
 WAITING = 7_200  # most readings that wait: one hour
 RETRY_S = 5.0  # between attempts to write
 SLOW_S = 2.0  # a log that has not answered after this time is reported
+
+
+async def ask(
+    question: Callable[..., T], *about: object, turns: asyncio.Semaphore = STORE, limit_s: float = ANSWER_S
+) -> T:
+    """Ask the store in a thread, in one of `turns`, and return its answer.
+
+    Raises StoreUnavailable also if it does not answer within `limit_s`; a question whose turn has not
+    come by then is dropped.
+    """
+    answer: Future[T] = Future()
+
+    def find() -> None:
+        answer.set_running_or_notify_cancel()  # from here on, it can't be cancelled
+        try:
+            answer.set_result(question(*about))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    try:
+        async with asyncio.timeout(limit_s), turns:
+            # Unlike the threads of an executor, a daemon does not delay the program's end.
+            threading.Thread(target=find, daemon=True).start()
+            return await asyncio.wrap_future(answer)
+    except TimeoutError as error:
+        raise StoreUnavailable("no answer", "the store", NO_ANSWER) from error
 
 
 class Writer:
