@@ -4,17 +4,12 @@ This module imports nothing that is slow, so `cryutils serve` can print its addr
 """
 
 import ipaddress
-import os
 import re
 import socket
 from collections.abc import Iterable
 from typing import Any
 
 from cryutils.errors import InputError, printable
-
-# Addresses of proxies that are trusted to state a client's address and scheme, in uvicorn's own
-# variable. Without it, uvicorn would trust every program on this machine.
-PROXIES = frozenset(os.environ.get("FORWARDED_ALLOW_IPS", "").replace(",", " ").split())
 
 # uvicorn's settings for servers that write no line about a request.
 SILENT: dict[str, Any] = {"http": "h11", "log_config": None, "access_log": False, "server_header": False}

@@ -150,13 +150,14 @@ async def sheet(request: Request, logs: list[Log], log: Log) -> Response:
 
 async def study(request: Request, logs: list[Log], log: Log) -> Response:
     """Show what the models said, next to what helped, and the advice by state (Figures 3 to 5)."""
-    cries = [line for line in await ask(log.lines, time.time() - DAY_S) if line.what == CRY][::-1]
-    answered = await ask(log.answered, time.time() - STUDY_DAYS * DAY_S)
+    now = time.time()
+    cries = [line for line in await ask(log.lines, now - STUDY_DAYS * DAY_S) if line.what == CRY][::-1]
     states: tuple[str, ...] = next((part.classes for part in request.app.state.models), ())
-    run = answered[-1].run if answered else ""  # answers of two runs are not mixed
-    score = diary.score([line for line in answered if line.run == run], states)
+    run = next((line.run for line in cries if line.helped), "")  # answers of two runs are not mixed
+    score = diary.score([line for line in cries if line.run == run], states)
     about = {"days": STUDY_DAYS, "advice": actions(), "states": states}
-    return page(request, "study.html", logs=logs, log=log, cries=cries, score=score, about=about)
+    newest = [line for line in cries if line.stop > now - DAY_S]
+    return page(request, "study.html", logs=logs, log=log, cries=newest, score=score, about=about)
 
 
 async def say(request: Request) -> Response:

@@ -6,6 +6,7 @@ uvicorn, whose limits keep one visitor from keeping out the others.
 
 import asyncio
 import logging
+import os
 import random
 import resource
 import secrets
@@ -37,13 +38,12 @@ from uvicorn.protocols.utils import ClientDisconnected
 
 from crydecode import pages
 from crydecode import store as stores
-from crydecode.binding import PROXIES, SILENT
+from crydecode.binding import SILENT
 from crydecode.diary import CRY, HELPED
 from crydecode.login import LoginRequired
-from crydecode.sockets import MOST_BYTES, Protocol, Sockets
+from crydecode.sockets import HISTORY_S, MOST_BYTES, Protocol, Sockets
 from crydecode.store import Log, Store, StoreUnavailable
 from crydecode.store.accounts import LIFETIME_S
-from crydecode.watch import HISTORY_S
 from cryutils._io.paths import scratch_dir
 from cryutils._io.progress import say
 from cryutils.errors import InputError
@@ -123,8 +123,8 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
         **SILENT,
         loop="asyncio",
         ws=Protocol,
-        proxy_headers=bool(PROXIES),
-        forwarded_allow_ips=sorted(PROXIES),
+        # It is uvicorn's own; without it, uvicorn would trust every program on this machine.
+        proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
         ws_max_size=MOST_BYTES,
         ws_per_message_deflate=False,
         h11_max_incomplete_event_size=2**15,
@@ -159,19 +159,16 @@ def demonstrate(address: str, hosts: list[str], sockets: list[socket.socket], mo
 
 def make_up_week(log: Log) -> None:
     """Fill a log with a week that ends some hours ago, so that it says nothing about now."""
-    draw, end = random.Random(0), time.time() - HISTORY_S
-    heard = list[Reading]()
-    for hours in range(0, 7 * 24, 3):  # the baby wakes, is fed and sleeps
-        start = end + 3600 * (hours + draw.random() - 7 * 24)
-        notes = {"awake": start - 60, "fed": start + 900, "nappy": start + 1800, "asleep": start + 2700}
-        for what, at in notes.items():
-            log.say(what, at, at)
+    draw, end, session = random.Random(0), time.time() - HISTORY_S, log.begin()
+    for hours in range(3, 7 * 24, 3):  # the baby wakes, is fed and sleeps
+        start, cried_s = end - 3600 * (hours - draw.random()), draw.choice((30, 90, 240, 600))
+        for what, after_s in (("awake", -60), ("fed", 900), ("nappy", 1800), ("asleep", 2700)):
+            log.say(what, start + after_s, start + after_s)
         if not 9 <= datetime.fromtimestamp(start).hour < 17:  # when nobody listened
-            stop = start + draw.choice((30, 90, 240, 600))
-            heard += [Reading(at, UNSURE) for at in np.arange(start, stop, HOP_S).tolist()]
-            heard += [Reading(at, NO_CRY) for at in np.arange(stop, start + 3 * 3600, 60).tolist()]
-            log.say(CRY, start, stop, draw.choice((*HELPED, "feed")))
-    log.append(log.begin(), [reading for reading in heard if reading.time < end])
+            log.say(CRY, start, start + cried_s, draw.choice((*HELPED, "feed")))
+            heard = [Reading(start + s, UNSURE) for s in np.arange(0, cried_s, HOP_S)]
+            heard += [Reading(start + s, NO_CRY) for s in range(cried_s, 7200, 60)]
+            log.append(session, heard)
 
 
 def _with_headers_and_log(app: ASGIApp) -> ASGIApp:

@@ -143,7 +143,8 @@ class Database:
         with self.begin(writes=True) as connection:
             if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION)))
-            version = _version(connection)
+            known = sa.select(_META.c.value).where(_META.c.key == "version")
+            version = connection.scalar(known) if sa.inspect(connection).has_table(_META.name) else None
             if version is None:  # fails in a database with another program's tables
                 _TABLES.create_all(connection, checkfirst=False)
                 connection.execute(sa.insert(_META).values(key="version", value=VERSION))
@@ -189,13 +190,6 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> i
     # Without this option, psycopg returns no count for several rows.
     options = {"preserve_rowcount": True}
     return connection.execute(statement, rows, execution_options=options).rowcount
-
-
-def _version(connection: sa.Connection) -> int | None:
-    """Return the version of the tables; None without tables."""
-    if not sa.inspect(connection).has_table(_META.name):
-        return None
-    return connection.scalar(sa.select(_META.c.value).where(_META.c.key == "version"))
 
 
 def _url(address: str) -> sa.URL:

@@ -15,11 +15,11 @@ from typing import TypeAlias
 import sqlalchemy as sa
 
 from crydecode import diary
-from crydecode.diary import CRY, HELPED, LONGEST_SLEEP_S, MISSED, ONE_DAY, Day, Line
+from crydecode.diary import CRY, LONGEST_SLEEP_S, MISSED, ONE_DAY, Day, Line
 from crydecode.store import database as tables
 from crydecode.store.database import Database, Row
 from cryutils.errors import InputError, printable
-from cryutils.inference.readings import HOP_S, Reading
+from cryutils.inference.readings import Reading
 from cryutils.words import CALM, GAP
 
 EARLIEST_S, LATEST_S = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
@@ -96,17 +96,6 @@ class Log:
         within = [span for span in slept if span[1] > since and span[0] < until]
         shown = self.lines(since, until)[::-1]
         return Day(since, until, shown, listened, within, now)
-
-    def answered(self, since: float) -> list[Line]:
-        """Return the cries from `since`, in s since 1970, after which a caregiver said what helped."""
-        said = tables.SAID.c
-        answers = sa.select(said.start, said.stop).where(said.what == CRY, said.verdict.in_(HELPED))
-        mine = answers.where(said.infant == self.id, said.stop >= since).order_by(said.start, said.stop)
-        with self._database.begin() as connection:
-            spans = connection.execute(mine).all()
-        told = (line for start, stop in spans for line in self.lines(start, stop + HOP_S / 2))
-        # Of several answers to one cry, the longest has the whole cry.
-        return list({line.start: line for line in told if line.what == CRY and line.helped}.values())
 
     def say(self, what: str, start: float, stop: float, verdict: str = "", number: int | None = None) -> None:
         """Log what a caregiver says about a time (s since 1970); the newest statement applies.

@@ -15,10 +15,9 @@ from trained_run import Trained
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from crydecode import watch as watching
+from crydecode import sockets
 from crydecode.alarm import LOST_S
-from crydecode.sockets import LOGGED_OUT, PAGES, PAGES_IN_ALL, REPLACED
-from crydecode.watch import PAUSE_S, Room
+from crydecode.sockets import LOGGED_OUT, PAGES, PAGES_IN_ALL, PAUSE_S, REPLACED, Room
 from cryutils import audio
 from cryutils.inference.readings import HOP_S, Reading
 from cryutils.words import NO_CRY
@@ -63,7 +62,7 @@ def test_an_answer_covers_only_the_alarm_that_it_answers(
     server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(watching, "time", SimpleNamespace(time=clock, monotonic=clock))
+    monkeypatch.setattr(sockets, "time", SimpleNamespace(time=clock, monotonic=clock))
     log = server.store.add_infant("Eva")
     room = Room(log)
     page = room.ring(0.0, 600.0)
