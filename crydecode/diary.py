@@ -17,13 +17,8 @@ from cryutils.inference.episodes import Episodes, Sums
 from cryutils.words import CALM, NO_CRY, UNSURE
 
 CRY, MISSED = "cry", "missed cry"
-NOTES = {
-    "fed": "Fed",
-    "asleep": "Fell asleep",
-    "awake": "Woke up",
-    "nappy": "Nappy changed",
-    "coming": "On the way",
-}
+NOTES = {"fed": "Fed", "asleep": "Fell asleep", "awake": "Woke up", "nappy": "Nappy changed"}
+NOTES["coming"] = "On the way"
 ONE_DAY = timedelta(days=1)
 LONGEST_SLEEP_S = 16 * 3600.0  # after that long, somebody forgot to note the end of a sleep
 # What a caregiver can say about a cry: what helped.
@@ -123,11 +118,6 @@ class Day:
     def cries(self) -> list[Line]:
         """The cries, also missed ones, in order of time, without false alarms."""
         return [line for line in self.lines[::-1] if line.what in (CRY, MISSED) and line.corrected != NO_CRY]
-
-    @property
-    def open(self) -> list[Line]:
-        """The cries about which nobody has said anything, in order of time."""
-        return [line for line in self.cries if line.corrected is None]
 
     @property
     def cried_s(self) -> float:

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from importlib.metadata import metadata
 from io import StringIO
@@ -40,7 +40,6 @@ EXPORT_S = 600.0
 RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and in question at night; of a sheet
 STUDY_DAYS = 30  # whose cries are compared with what helped
 MORNING, EVENING = 7, 19  # hours of the clock; between them, pages are as light as the phone asks
-EARLY_S = 300.0  # by which another clock may be ahead
 _OWNER, _NAME = metadata("cryutils")["Project-URL"].split("/")[-2:]
 SITE = "" if _OWNER == "OWNER" else f"https://{_OWNER}.github.io/{_NAME}/"  # "" if it is not published
 
@@ -222,11 +221,8 @@ async def widget(request: Request) -> Response:
 
 
 async def film(request: Request) -> Response:
-    """Send the demonstration's film."""
-    path = request.app.state.film
-    if path is None or not path.is_file():
-        raise HTTPException(404)
-    return FileResponse(path, media_type="video/mp4")
+    """Send the film of a demonstration."""
+    return FileResponse(request.app.state.film)
 
 
 OF_INFANT = {"night": night, "about": plain, "more": plain, "live": live, "lines": live}
@@ -241,7 +237,6 @@ ROUTES = [
     Route("/phone", another_phone, methods=["GET", "POST"]),
     *(Route(f"/static/live.{kind}", widget) for kind in ("css", "js")),
     Mount("/static", StaticFiles(directory=HERE / "static")),
-    Route("/film.mp4", film),
 ]
 
 
@@ -259,22 +254,13 @@ def _moment(fields: dict[str, str]) -> float:
         at = datetime.fromisoformat(fields.get("at") or now.isoformat()).replace(tzinfo=None)
     except ValueError as error:
         raise HTTPException(400) from error
-    if at > now + timedelta(seconds=EARLY_S):
+    if at > now:
         raise InputError("This time has not come yet. Choose an earlier one.")
-    return min(at, now).timestamp()
+    return at.timestamp()
 
 
 # What every template and macro can use.
-TEMPLATES.env.globals |= {
-    "ONE_DAY": ONE_DAY,
-    "datetime": datetime,
-    "helped": HELPED,
-    "notes": NOTES,
-    "words": words,
-}
-TEMPLATES.env.globals |= {
-    "clock": diary.clock,
-    "draw": segno.make_qr,
-    "number": partial(secrets.randbits, 48),
-}
+TEMPLATES.env.globals |= {"clock": diary.clock, "datetime": datetime, "helped": HELPED, "notes": NOTES}
+TEMPLATES.env.globals |= {"ONE_DAY": ONE_DAY, "draw": segno.make_qr, "words": words}
+TEMPLATES.env.globals["number"] = partial(secrets.randbits, 48)
 TEMPLATES.env.globals["is_evening"] = lambda: not MORNING <= datetime.now().hour < EVENING

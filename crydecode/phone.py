@@ -8,6 +8,7 @@ import re
 import socket
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from ipaddress import IPv4Address, IPv4Network
@@ -144,7 +145,10 @@ class Phones:
             self.authority = authority(folder, self.address)
             self.pem = certify(folder / "server.pem", self.authority, self.address)
         self.names = [self.authority.name, str(self.address)]
-        self.place = self.names[0] if _is_found(self.names[0], self.address) else self.names[1]
+        self.place = str(self.address)
+        with suppress(OSError):  # the name is found by mDNS, for example
+            if self.place in socket.gethostbyname_ex(self.authority.name)[2]:
+                self.place = self.authority.name
         self.pages = self.install = ""
 
     def open(self, port: int, plain: socket.socket) -> None:
@@ -179,14 +183,6 @@ def _address(host: str) -> IPv4Address:
         raise InputError("--phone: there is no network; connect this machine to your Wi-Fi first.")
     binding.listen(str(address), 0)[0].close()  # it is this machine's
     return address
-
-
-def _is_found(name: str, address: IPv4Address) -> bool:
-    """Return whether `name` leads to `address`, by mDNS for example."""
-    try:
-        return str(address) in socket.gethostbyname_ex(name)[2]
-    except OSError:
-        return False
 
 
 def installation(pem: bytes, pages: str) -> Starlette:

@@ -31,7 +31,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.routing import Mount, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 from uvicorn.protocols.utils import ClientDisconnected
@@ -70,7 +70,6 @@ HEADERS = {
 STRICT = {"Strict-Transport-Security": "max-age=2592000"}  # 30 days, as long as a mistake may last
 # What is raised where a client is gone.
 _GONE = (ClientDisconnect, ClientDisconnected, ConnectionError, LocalProtocolError, WebSocketDisconnect)
-_logger = logging.getLogger("crydecode")
 
 
 def application(
@@ -98,6 +97,7 @@ def application(
         task.cancel()
 
     routes = [*pages.ROUTES, *(WebSocketRoute(path, sockets.serve) for path in ("/listen", "/watch"))]
+    routes += [Route("/film.mp4", pages.film)] if film else []
     handlers: dict[Any, Any] = dict.fromkeys((HTTPException, InputError, StoreUnavailable), pages.refuse)
     guard = [Middleware(LoginRequired)]
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
@@ -127,7 +127,6 @@ def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
         proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
         ws_max_size=MOST_BYTES,
         ws_per_message_deflate=False,
-        h11_max_incomplete_event_size=2**15,
         timeout_graceful_shutdown=3,
         **tls,
     )
@@ -190,8 +189,8 @@ def _with_headers_and_log(app: ASGIApp) -> ASGIApp:
             pass
         except Exception as error:  # its message may quote the request
             place = traceback.extract_tb(error.__traceback__)[-1]
-            name = Path(place.filename).name
-            _logger.error("%s in %s, line %d", type(error).__name__, name, place.lineno)
+            where = f"{Path(place.filename).name}, line {place.lineno}"
+            logging.getLogger("crydecode").error("%s in %s", type(error).__name__, where)
             raise
 
     return answering

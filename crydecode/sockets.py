@@ -88,7 +88,7 @@ class Room:
         self._began = self._cried = -math.inf  # when listening began, and the newest reading of crying
         self._heard_at = -math.inf  # when the newest reading of sound came; monotonic
         self._why, self._hushed_by, self._hushed_until = "", "", 0.0
-        self._answer: tuple[object, str] = (None, "")  # which alarm somebody answered, and who
+        self._answer: tuple[object, str, float] = (None, "", 0.0)  # which alarm was answered, who did, when
 
     @property
     def silent_s(self) -> float:
@@ -110,7 +110,7 @@ class Room:
     @property
     def coming(self) -> str:
         """Who answered the present alarm, or ""."""
-        alarm, user = self._answer
+        alarm, user, _ = self._answer
         return user if alarm == self._present else ""
 
     def hear(self, device: Page, answer: Mapping[str, Any], level: object) -> None:
@@ -167,20 +167,28 @@ class Room:
     async def obey(self, content: Mapping[str, Any], user: str) -> None:
         """Do what a watching page asks: "coming" answers an alarm, "hush" allows no ring for a while.
 
-        An answer names the kind of its alarm, "crying" or "lost", and covers no later one.
+        An answer names the kind of its alarm, "crying" or "lost", and covers no later one. "stay" takes
+        it back, and the alarm rings again.
         """
+        now, at = time.time(), self._answer[2]
         match content.get("type"):
             case "hush" | "ring" as order:
                 self._hushed_by = user
                 self._hushed_until = time.monotonic() + (HUSH_S if order == "hush" else 0.0)
             case "coming" if content.get("alarm") == self.kind:
                 is_noted = self.kind == "crying" and self.coming != user
-                self._answer = (self._present, user)
+                self._answer = (self._present, user, now)
                 for ring in self._rings.values():
                     ring.loud_until = 0.0
                 if is_noted:
                     with suppress(StoreUnavailable, InputError):  # the ring has stopped in any case
-                        await ask(self.log.say, "coming", time.time(), time.time(), user, limit_s=NOTE_S)
+                        await ask(self.log.say, "coming", now, now, user, limit_s=NOTE_S)
+            case "stay" if self.coming == user:
+                self._answer = (None, "", 0.0)
+                for ring in self._rings.values():
+                    ring.loud_until = time.monotonic() + RING_S
+                with suppress(StoreUnavailable, InputError):
+                    await ask(self.log.undo, "coming", at, at, limit_s=NOTE_S)
 
     def state(self, ring: Ring, ticket: str) -> dict[str, Any]:
         """Return what a page with this alarm and login has to know now, as JSON types; lengths are in s."""

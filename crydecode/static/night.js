@@ -100,8 +100,10 @@ function show(baby) {
   card.dataset.kind = kind;
   part("here").hidden = link.over || armed || kind !== "lost";
   part("word").textContent = words;
-  const who = cause === state.kind && state.coming && `${state.coming} is coming`;
+  const isMine = state.coming === home.dataset.user;
+  const who = cause === state.kind && state.coming && (isMine ? "You are coming" : `${state.coming} is coming`);
   part("who").textContent = who || "";
+  part("stay").hidden = !who || !isMine;
   part("why").textContent = reason + (hushed > 0 ? ` Crying does not ring until ${clock(-hushed)} (${state.hushed_by}).` : "");
   part("trace").setAttribute("points", state.levels.map((level, k) => `${1.6 * k - 32},${Math.min(20, -0.7 * level - 26)}`).join(" "));
   const isChosen = String(infant) === home.dataset.infant;
@@ -230,6 +232,8 @@ coming.addEventListener("click", () => {
   paint();
 });
 home.addEventListener("click", ({ target }) => {
+  const stayed = babies.find(({ part }) => part("stay") === target);
+  if (stayed) [stayed.answered, stayed.state.coming] = [order("stay", stayed.infant) ?? "", ""];
   if (babies.length > 1 && !target.closest("a")) refresh(target.closest(".baby")?.dataset.infant);
 });
 tiles.addEventListener("click", ({ target }) => {

@@ -51,12 +51,8 @@ class Store(AbstractContextManager["Store"]):
         hint = near_miss(name, [log.name for log in logs])
         raise InputError(f"no infant {printable(name)!r}.{hint}")
 
-    def close(self) -> None:
-        """Close the database."""
-        self._database.close()
-
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._database.close()
 
 
 def open(url: str | None = None) -> Store:

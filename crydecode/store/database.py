@@ -4,9 +4,8 @@ import errno
 import json
 import math
 import sqlite3
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ Row = dict[str, Any]
 
 _FORMS = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
 _SERVER = "postgresql://"
-_CREATION = 0x437279  # PostgreSQL's advisory lock for the process that changes the tables
 _WAIT_S = 10  # for another transaction, and for a connection to a server
 # A lost connection to a server is given up after about the same time. A suspended server blocks its
 # caller, so only threads with no other work may call it (`threads`).
@@ -142,7 +140,7 @@ class Database:
         """Create the tables if there are none. Raises InputError for those of another version."""
         with self.begin(writes=True) as connection:
             if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION)))
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(0x437279)))
             known = sa.select(_META.c.value).where(_META.c.key == "version")
             version = connection.scalar(known) if sa.inspect(connection).has_table(_META.name) else None
             if version is None:  # fails in a database with another program's tables
@@ -174,9 +172,8 @@ class Database:
 
     def _require_file(self) -> None:
         """Raise StoreUnavailable if SQLite's file is not the one that was opened."""
-        if self._path is not None and (file := _identity(self._path)) != self._file:
-            why, reason = ("0 bytes", DAMAGED) if file == (0, 0) else ("another file", _MOVED)
-            raise StoreUnavailable(why, self.shown, reason)
+        if self._path is not None and _identity(self._path) != self._file:
+            raise StoreUnavailable("another file", self.shown, _MOVED)
 
     def close(self) -> None:
         """Close all connections."""
@@ -220,25 +217,17 @@ def _file(path: Path) -> Path:
     """Create SQLite's file, accessible only to its owner, if it is missing; return its path."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        is_new = not path.exists()
         path.touch(mode=0o600)
-        if is_new:
-            with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.OperationalError):
-                connection.execute("PRAGMA journal_mode=WAL")  # writes a header
-        for _ in range(20):
-            if path.stat().st_size:
-                return path
-            time.sleep(0.1)  # another process may have just created it
     except OSError as error:
         raise InputError(f"{path}: can't be written to ({error.strerror}).") from error
-    raise InputError(f"{path}: 0 bytes, so its log is lost; restore a copy, or delete it.")
+    return path
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return a file's device and inode; (0, 0) if it is empty, None if it can't be found."""
+    """Return a file's device and inode, or None if it can't be found."""
     with suppress(OSError):
         found = path.stat()
-        return (found.st_dev, found.st_ino) if found.st_size else (0, 0)
+        return found.st_dev, found.st_ino
     return None
 
 

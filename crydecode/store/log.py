@@ -26,7 +26,6 @@ EARLIEST_S, LATEST_S = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in
 
 # A time of listening by one page: its number, and the name of the run whose models answer, or "".
 Session: TypeAlias = tuple[int, str]
-_AT_ONCE = 10_000  # readings in memory
 _AGAIN_S = 60.0  # between two taps that are one
 
 
@@ -71,7 +70,7 @@ class Log:
         newest_first = statements.order_by(said.made.desc(), said.id.desc())
         with self._database.begin() as connection:
             told = [dict(row) for row in connection.execute(newest_first).mappings()]
-            rows = connection.execute(cries, execution_options={"yield_per": _AT_ONCE}).mappings()
+            rows = connection.execute(cries, execution_options={"yield_per": 10_000}).mappings()
             parsed = ({**row, "probabilities": json.loads(row["probabilities"])} for row in rows)
             found = diary.lines(parsed, told)
         return [replace(line, start=max(line.start, since)) for line in found]
@@ -91,8 +90,7 @@ class Log:
         notes = sa.select(said.start, said.what).where(said.what.in_(("asleep", "awake")), around)
         with self._database.begin() as connection:
             listened = diary.joined(connection.scalars(minutes.order_by("minute")))
-            told = connection.execute(notes.order_by(said.start))
-            slept = diary.sleeps(((at, what) for at, what in told), now)
+            slept = diary.sleeps(connection.execute(notes.order_by(said.start)), now)
         within = [span for span in slept if span[1] > since and span[0] < until]
         shown = self.lines(since, until)[::-1]
         return Day(since, until, shown, listened, within, now)

@@ -70,18 +70,13 @@ def test_what_is_no_store_is_named_in_one_line_without_a_password(url: str, name
 )
 def test_a_damaged_file_is_named(store: Store, mia: Log, url: str, mark: bytes, value: bytes) -> None:
     mia.append(mia.begin(), [Reading(time.time() - 60, "hungry", {"hungry": 0.9})])
-    store.close()
-    file = Path(url.removeprefix("sqlite:///"))
+    with store:
+        file = Path(url.removeprefix("sqlite:///"))
     content = file.read_bytes()
     assert mark in content
     file.write_bytes(content.replace(mark, value))
     message = refusal(url)
     assert str(file) in message and "restore a copy" in message
-
-
-def test_a_file_of_0_bytes_is_no_new_store(apart: Path, url: str) -> None:
-    (apart / "store.sqlite").touch()
-    assert "0 bytes" in refusal(url)
 
 
 # Readings wait for a store that is locked or full
