@@ -233,7 +233,10 @@ coming.addEventListener("click", () => {
 });
 home.addEventListener("click", ({ target }) => {
   const stayed = babies.find(({ part }) => part("stay") === target);
-  if (stayed) [stayed.answered, stayed.state.coming] = [order("stay", stayed.infant) ?? "", ""];
+  if (stayed) {
+    order("stay", stayed.infant);
+    stayed.answered = stayed.state.coming = "";
+  }
   if (babies.length > 1 && !target.closest("a")) refresh(target.closest(".baby")?.dataset.infant);
 });
 tiles.addEventListener("click", ({ target }) => {
