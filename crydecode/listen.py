@@ -45,12 +45,10 @@ _PROTOCOLS = "rtp,rtsp,srtp,tcp,tls,udp,http,https,httpproxy,crypto"  # no file 
 _PASSWORD = "CRYUTILS_MQTT_PASSWORD"
 
 
-def listen(
-    heard: Iterable[Reading], alarm: Alarm, tell: Sequence[Tell], writer: Writer | None = None
-) -> None:
+def listen(heard: Iterable[Reading], alarm: Alarm, tell: Sequence[Tell], writer: Writer | None) -> None:
     """Pass events on to all of `tell`: those of `alarm`, `LISTENING` and `NOT_LISTENING`.
 
-    writer: gets all readings. Raises InputError if it refuses them.
+    writer: gets all readings, if any. Raises InputError if it refuses them.
     """
     trouble, state, last = "", "", np.nan
     for reading in heard:

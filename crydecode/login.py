@@ -23,7 +23,7 @@ HASHES, HASHED_S = asyncio.Semaphore(2), 600.0  # a hash takes 64 MiB, and many 
 
 
 class LoginRequired:
-    """Answers only browsers with a login, except for the login's form. Sets the scope's `user`."""
+    """Sets the scope's `user`. Without a login, only the login's form and static files are answered."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

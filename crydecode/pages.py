@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from importlib.metadata import metadata
 from io import StringIO
@@ -37,6 +37,7 @@ from cryutils.widgets.clip_view import asset
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
 EXPORT_S = 600.0
+EARLY = timedelta(minutes=5)  # the clock of a phone may be ahead
 RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and in question at night; of a sheet
 STUDY_DAYS = 30  # whose cries are compared with what helped
 MORNING, EVENING = 7, 19  # hours of the clock; between them, pages are as light as the phone asks
@@ -150,7 +151,8 @@ async def sheet(request: Request, logs: list[Log], log: Log) -> Response:
 async def study(request: Request, logs: list[Log], log: Log) -> Response:
     """Show what the models said, next to what helped, and the advice by state (Figures 3 to 5)."""
     now = time.time()
-    cries = [line for line in await ask(log.lines, now - STUDY_DAYS * DAY_S) if line.what == CRY][::-1]
+    lines = await ask(log.lines, now - STUDY_DAYS * DAY_S, limit_s=EXPORT_S)
+    cries = [line for line in lines if line.what == CRY][::-1]
     states: tuple[str, ...] = next((part.classes for part in request.app.state.models), ())
     run = next((line.run for line in cries if line.helped), "")  # answers of two runs are not mixed
     score = diary.score([line for line in cries if line.run == run], states)
@@ -254,9 +256,9 @@ def _moment(fields: dict[str, str]) -> float:
         at = datetime.fromisoformat(fields.get("at") or now.isoformat()).replace(tzinfo=None)
     except ValueError as error:
         raise HTTPException(400) from error
-    if at > now:
+    if at > now + EARLY:
         raise InputError("This time has not come yet. Choose an earlier one.")
-    return at.timestamp()
+    return min(at, now).timestamp()
 
 
 # What every template and macro can use.

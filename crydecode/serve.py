@@ -116,8 +116,9 @@ def application(
 def run(app: Starlette, sockets: list[socket.socket], **tls: Any) -> None:
     """Serve until a signal stops the server. tls: `ssl_certfile` and `ssl_keyfile`, for HTTPS."""
     logging.basicConfig(format="%(asctime)s %(message)s")
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard % 2**63), hard))  # no limit is -1
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < FILES:  # no limit is -1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES if hard < 0 else min(FILES, hard), hard))
     config = uvicorn.Config(
         app,
         **SILENT,

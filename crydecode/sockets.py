@@ -88,7 +88,7 @@ class Room:
         self._began = self._cried = -math.inf  # when listening began, and the newest reading of crying
         self._heard_at = -math.inf  # when the newest reading of sound came; monotonic
         self._why, self._hushed_by, self._hushed_until = "", "", 0.0
-        self._answer: tuple[object, str, float] = (None, "", 0.0)  # which alarm was answered, who did, when
+        self._answer: tuple[object, str, str, float] = (None, "", "", 0.0)  # alarm, user, ticket, time
 
     @property
     def silent_s(self) -> float:
@@ -110,7 +110,7 @@ class Room:
     @property
     def coming(self) -> str:
         """Who answered the present alarm, or ""."""
-        alarm, user, _ = self._answer
+        alarm, user, *_ = self._answer
         return user if alarm == self._present else ""
 
     def hear(self, device: Page, answer: Mapping[str, Any], level: object) -> None:
@@ -164,30 +164,28 @@ class Room:
         """Return the alarm with these times (`Alarm`). It goes on while a page has lost its connection."""
         return self._rings.setdefault((delay_s, again_s), Ring(delay_s=delay_s, again_s=again_s))
 
-    async def obey(self, content: Mapping[str, Any], user: str) -> None:
+    async def obey(self, content: Mapping[str, Any], user: str, ticket: str) -> None:
         """Do what a watching page asks: "coming" answers an alarm, "hush" allows no ring for a while.
 
-        An answer names the kind of its alarm, "crying" or "lost", and covers no later one. "stay" takes
-        it back, and the alarm rings again.
+        An answer names the kind of its alarm, "crying" or "lost", and covers no later one. "stay", with
+        the same login, takes it back, and the alarm rings again.
         """
-        now, at = time.time(), self._answer[2]
-        match content.get("type"):
-            case "hush" | "ring" as order:
-                self._hushed_by = user
-                self._hushed_until = time.monotonic() + (HUSH_S if order == "hush" else 0.0)
-            case "coming" if content.get("alarm") == self.kind:
-                is_noted = self.kind == "crying" and self.coming != user
-                self._answer = (self._present, user, now)
-                for ring in self._rings.values():
-                    ring.loud_until = 0.0
-                if is_noted:
-                    with suppress(StoreUnavailable, InputError):  # the ring has stopped in any case
+        now, at, is_again = time.time(), self._answer[3], self.coming == user
+        with suppress(StoreUnavailable, InputError):  # of a note; the ring has changed in any case
+            match content.get("type"):
+                case "hush" | "ring" as order:
+                    self._hushed_by = user
+                    self._hushed_until = time.monotonic() + (HUSH_S if order == "hush" else 0.0)
+                case "coming" if content.get("alarm") == self.kind:
+                    self._answer = (self._present, user, ticket, at if is_again else now)
+                    for ring in self._rings.values():
+                        ring.loud_until = 0.0
+                    if self.kind == "crying" and not is_again:
                         await ask(self.log.say, "coming", now, now, user, limit_s=NOTE_S)
-            case "stay" if self.coming == user:
-                self._answer = (None, "", 0.0)
-                for ring in self._rings.values():
-                    ring.loud_until = time.monotonic() + RING_S
-                with suppress(StoreUnavailable, InputError):
+                case "stay" if is_again and ticket == self._answer[2]:
+                    self._answer = (None, "", "", 0.0)
+                    for ring in self._rings.values():
+                        ring.loud_until = time.monotonic() + RING_S
                     await ask(self.log.undo, "coming", at, at, limit_s=NOTE_S)
 
     def state(self, ring: Ring, ticket: str) -> dict[str, Any]:
@@ -208,6 +206,7 @@ class Room:
             "rings": is_loud or (rings and not self.coming),
             "loud": is_loud,
             "coming": self.coming,
+            "mine": self._answer[2] == ticket,
             "hushed_s": hushed_s,
             "hushed_by": self._hushed_by,
             "devices": [[each.user, each.ticket == ticket] for each in self.devices],
@@ -227,13 +226,14 @@ class Sockets:
     async def end(self, ticket: str) -> None:
         """Close the pages of a login that has ended."""
         for page in [page for page in self._pages if page.ticket == ticket]:
-            await page.close(LOGGED_OUT)
+            self._pages.pop(page, None)
+            await asyncio.wait([asyncio.create_task(page.close(LOGGED_OUT))], timeout=NOTE_S)  # may not read
 
     async def look(self) -> None:
         """Look into the store for logins that ended and for what other programs hear, forever."""
         while True:
             await asyncio.sleep(LOOK_S)
-            with suppress(StoreUnavailable):  # try again
+            with suppress(StoreUnavailable, RuntimeError):  # or no new thread; try again
                 for ticket in {page.ticket for page in self._pages}:
                     if await ask(self._store.logins.user, ticket) is None:
                         await self.end(ticket)
@@ -347,7 +347,7 @@ async def _watching(page: Page, rooms: list[Room]) -> None:
             content, _ = await asyncio.wait_for(_received(page.socket), TICK_S)
             for room in rooms:
                 if room.log.id == content.get("infant"):
-                    await room.obey(content, page.user)
+                    await room.obey(content, page.user, page.ticket)
 
 
 async def _received(socket: WebSocket) -> tuple[dict[str, Any], list[memoryview]]:

@@ -129,8 +129,8 @@ class Database:
             self.shown = f"{_SERVER}{url.host or ''}/{url.database}"
             url = url.set(drivername="postgresql+psycopg")
             options |= {"pool_pre_ping": True, "connect_args": _POSTGRESQL | dict(url.query)}
-        # SQLite would go on writing to a deleted file, so it must stay the same one.
-        self._file = self._path and _identity(self._path)
+        # SQLite would go on writing to a deleted file, so it must stay the one that `prepare` saw.
+        self._file: tuple[int, int] | None = None
         self._engine = sa.create_engine(url, pool_timeout=_WAIT_S, **options)
         if self._path is not None:
             sa.event.listen(self._engine, "connect", _settle)
@@ -149,6 +149,7 @@ class Database:
             elif version != VERSION:
                 what = f"another version of cryutils made this store (format {version}, not {VERSION})"
                 raise InputError(f"{self.shown}: {what}; install that version, or name another store.")
+        self._file = _identity(self._path) if self._path else None
 
     @contextmanager
     def begin(self, *, writes: bool = False) -> Iterator[sa.Connection]:
@@ -172,7 +173,7 @@ class Database:
 
     def _require_file(self) -> None:
         """Raise StoreUnavailable if SQLite's file is not the one that was opened."""
-        if self._path is not None and _identity(self._path) != self._file:
+        if self._path and self._file and _identity(self._path) != self._file:
             raise StoreUnavailable("another file", self.shown, _MOVED)
 
     def close(self) -> None:
@@ -224,10 +225,10 @@ def _file(path: Path) -> Path:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return a file's device and inode, or None if it can't be found."""
+    """Return a file's device and inode, or None if it is empty or can't be found."""
     with suppress(OSError):
         found = path.stat()
-        return found.st_dev, found.st_ino
+        return (found.st_dev, found.st_ino) if found.st_size else None
     return None
 
 

@@ -45,12 +45,11 @@ def export(logs: Sequence[Log], target: str, users: Sequence[str] = ()) -> int:
 
 def write(logs: Sequence[Log], file: TextIO) -> int:
     """Write the rows of a CSV file, as `export` describes them; return how many."""
-    table, n = csv.DictWriter(file, COLUMNS, lineterminator="\n"), 0
+    table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    rows = [{name: _cell(value) for name, value in row.items()} for row in _rows(logs)]
     table.writeheader()
-    for row in _rows(logs):
-        n += 1
-        table.writerow({name: _cell(value) for name, value in row.items()})
-    return n
+    table.writerows(rows)
+    return len(rows)
 
 
 def _cell(value: object) -> object:

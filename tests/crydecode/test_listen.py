@@ -47,7 +47,7 @@ def test_a_file_is_heard_as_a_room_is(tmp_path: Path) -> None:
     x = np.concatenate([room(10), CRY, room(40)])
     wavfile.write(tmp_path / "night.wav", SR, np.round(32767 * x).astype(np.int16))
     events: list[Event] = []
-    listen(readings(str(tmp_path / "night.wav")), Alarm(delay_s=5, hold_s=30), [events.append])
+    listen(readings(str(tmp_path / "night.wav")), Alarm(delay_s=5, hold_s=30), [events.append], None)
     assert [event.what for event in events] == [LISTENING, Change.CRYING, Change.QUIET]
     _, begin, stop = events
     assert 9 <= begin.since <= 12 and 15 <= begin.time <= 21
@@ -58,7 +58,7 @@ def test_sound_that_stops_is_told_and_is_not_quiet() -> None:
     verdicts = [NO_CRY] * 4 + [UNSURE] * 10 + [GAP] * 30 + [NO_CRY] * 20
     heard = [Reading(k * HOP_S, verdict) for k, verdict in enumerate(verdicts)]
     events: list[Event] = []
-    listen(heard, Alarm(delay_s=2, hold_s=5), [events.append])
+    listen(heard, Alarm(delay_s=2, hold_s=5), [events.append], None)
     assert [(str(event.what), event.time, event.since) for event in events] == [
         (LISTENING, 0, 0),
         (Change.CRYING, 3.5, 1.5),
@@ -67,7 +67,7 @@ def test_sound_that_stops_is_told_and_is_not_quiet() -> None:
         (Change.QUIET, 26.5, 21.5),
     ]
     events.clear()
-    listen([Reading(k * HOP_S, GAP) for k in range(30)], Alarm(), [events.append])
+    listen([Reading(k * HOP_S, GAP) for k in range(30)], Alarm(), [events.append], None)
     assert [event.what for event in events] == [NOT_LISTENING], "nothing was heard from the beginning"
 
 

@@ -196,6 +196,9 @@ def test_a_note_may_have_another_time(ann: TestClient, store: Store) -> None:
         note = {"at": at.isoformat(timespec="minutes"), "what": f"fed-{hours}"}
         assert submit(ann, "/diary", "/say", infant=str(log.id), **note)[0] == 303
         assert datetime.fromtimestamp(log.lines()[0].start) == at
+    ahead = (now + timedelta(minutes=3)).isoformat(timespec="minutes")  # of a phone whose clock is fast
+    assert submit(ann, "/diary", "/say", infant=str(log.id), at=ahead, what="fed-9")[0] == 303
+    assert log.lines()[-1].start <= time.time()
 
 
 def test_a_sheet_has_the_times_of_a_day_and_says_what_it_is_not(ann: TestClient, store: Store) -> None:

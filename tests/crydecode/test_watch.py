@@ -76,8 +76,8 @@ def test_an_answer_covers_only_the_alarm_that_it_answers(
     def told(state: dict[str, Any]) -> tuple[str, str, bool]:
         return state["kind"], state["coming"], state["rings"]
 
-    def come(alarm: str, what: str = "coming", user: str = "ben") -> dict[str, Any]:
-        order = room.obey({"type": what, "alarm": alarm}, user)
+    def come(alarm: str, what: str = "coming", user: str = "ben", ticket: str = "") -> dict[str, Any]:
+        order = room.obey({"type": what, "alarm": alarm}, user, ticket)
         with ThreadPoolExecutor() as pool:  # after a browser test, a loop runs in this thread
             pool.submit(asyncio.run, order).result()
         return room.state(page, "")
@@ -85,9 +85,12 @@ def test_an_answer_covers_only_the_alarm_that_it_answers(
     hear(NO_CRY, 60)
     assert told(hear("hungry", 40)) == ("crying", "", True)
     assert told(come("crying")) == told(hear("hungry", 5)) == ("crying", "ben", False)
-    assert told(come("crying", "stay", "ann")) == ("crying", "ben", False), "only who comes takes it back"
+    for user, ticket in (("ann", ""), ("ben", "of another phone")):
+        assert told(come("crying", "stay", user, ticket)) == ("crying", "ben", False), "only who comes"
+        assert room.state(page, ticket)["mine"] == (ticket == "")
     assert [line.corrected for line in log.lines() if line.what == "coming"] == ["ben"]
     hear("hungry", 35)  # the ring would be over
+    come("crying")  # as after the ring's second begin
     assert told(state := come("crying", "stay")) == ("crying", "", True) and state["loud"]
     assert [line.what for line in log.lines() if line.what == "coming"] == []
     come("crying")

@@ -1,5 +1,6 @@
 """What a store is and is not, and how readings reach it and leave it as a file; on SQLite."""
 
+import os
 import sqlite3
 import threading
 import time
@@ -77,6 +78,12 @@ def test_a_damaged_file_is_named(store: Store, mia: Log, url: str, mark: bytes, 
     file.write_bytes(content.replace(mark, value))
     message = refusal(url)
     assert str(file) in message and "restore a copy" in message
+
+
+def test_a_file_that_was_emptied_takes_no_readings(mia: Log, url: str) -> None:
+    os.truncate(url.removeprefix("sqlite:///"), 0)
+    with pytest.raises(StoreUnavailable):
+        mia.append(mia.begin(), [Reading(time.time(), "hungry")])
 
 
 # Readings wait for a store that is locked or full
