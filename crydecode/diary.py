@@ -17,8 +17,7 @@ from cryutils.inference.episodes import Episodes, Sums
 from cryutils.words import CALM, NO_CRY, UNSURE
 
 CRY, MISSED = "cry", "missed cry"
-NOTES = {"fed": "Fed", "asleep": "Fell asleep", "awake": "Woke up", "nappy": "Nappy changed"}
-NOTES["coming"] = "On the way"
+NOTES = dict(fed="Fed", asleep="Fell asleep", awake="Woke up", nappy="Nappy changed", coming="On the way")
 ONE_DAY = timedelta(days=1)
 LONGEST_SLEEP_S = 16 * 3600.0  # after that long, somebody forgot to note the end of a sleep
 # What a caregiver can say about a cry: what helped.

@@ -43,6 +43,7 @@ THREADS = 2  # each opens its own copy of the models
 TICK_S = 0.5  # between two messages to a watching page
 LOOK_S = 1.0  # between looks into the store
 LOGGED_OUT, REPLACED, REFUSED = 4401, 4409, 4400  # why a WebSocket is closed
+GONE = {1001: "its page was left", LOGGED_OUT: "its login has ended"}  # why a device listens no longer
 
 RING_S = 30.0  # of tone and shaking; the flash lasts as long as the baby cries and nobody answers
 HUSH_S = 600.0  # without a ring, after a tap on "Ring off"
@@ -282,6 +283,9 @@ class Sockets:
                 await page.socket.send_json(answer | {"others": others, "coming": room.coming})
                 if answer["over"]:  # the infant was removed
                     raise InputError(answer["over"])
+        except WebSocketDisconnect as gone:
+            room.leave(page, GONE.get(gone.code, "the connection is lost"))
+            raise
         finally:
             room.leave(page, "the connection is lost")
             await run_in_threadpool(listener.close)
@@ -354,7 +358,7 @@ async def _received(socket: WebSocket) -> tuple[dict[str, Any], list[memoryview]
     """Return the next message's JSON, and the bytes after it. What is no message becomes {}."""
     message: Mapping[str, Any] = await socket.receive()
     if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect
+        raise WebSocketDisconnect(message["code"])
     data, buffers = message.get("text") or "", []
     if binary := message.get("bytes"):
         stop = 4 + int.from_bytes(binary[:4], "little")

@@ -3,7 +3,7 @@ import { connect, note, play } from "/static/common.js";
 
 const SILENT_S = 5; // without a sign of the server, or of the device that listens
 const RING_MS = 1500; // between two tones
-const REFRESH_MS = 60_000; // of the line with the last feed, and of the screen's lock
+const REFRESH_MS = 20_000; // of what other devices noted, and of the screen's lock
 const PAINT_MS = 500;
 const TRY_MS = 2000; // of a trial of the alarm
 const NOTED_MS = 10_000; // in which a tap can be undone
@@ -100,27 +100,20 @@ function show(baby) {
   card.dataset.kind = kind;
   part("here").hidden = link.over || armed || kind !== "lost";
   part("word").textContent = words;
-  const isMine = state.coming === home.dataset.user;
-  const who = cause === state.kind && state.coming && (isMine ? "You are coming" : `${state.coming} is coming`);
+  const who = cause === state.kind && state.coming && (state.mine ? "You are coming" : `${state.coming} is coming`);
   part("who").textContent = who || "";
-  part("stay").hidden = !who || !isMine;
+  part("stay").hidden = !who || !state.mine;
   part("why").textContent = reason + (hushed > 0 ? ` Crying does not ring until ${clock(-hushed)} (${state.hushed_by}).` : "");
   part("trace").setAttribute("points", state.levels.map((level, k) => `${1.6 * k - 32},${Math.min(20, -0.7 * level - 26)}`).join(" "));
   const isChosen = String(infant) === home.dataset.infant;
   card.querySelector(".choose")?.setAttribute("aria-pressed", isChosen);
-  if (isChosen) {
-    const hush = document.getElementById("hush");
-    hush.disabled = sound?.state !== "running"; // "Switch the ring on" is there
-    hush.dataset.order = hushed > 0 ? "ring" : "hush";
-    hush.textContent = hushed > 0 ? "Ring on again" : "Ring off 10 min";
-    tiles.dataset.kind = kind;
-  }
+  if (isChosen) tiles.dataset.kind = kind;
   const lost = kind === "lost" && armed && !baby.answered && !who; // which nothing mutes
   const call = lost ? "lost" : kind !== "lost" && hushed <= 0 && state.rings ? "crying" : "";
   card.dataset.rings = call;
   const head = (babies.length > 1 ? `${name}: ` : "") + WORDS[kind];
   const aloud = [head, who, kind === "lost" && reason].filter(Boolean).join(". ");
-  return { name, head, aloud, reason, call, loud: lost || state.loud };
+  return { name, head, aloud, reason, call, hushed, loud: lost || state.loud };
 }
 
 function paint() {
@@ -128,19 +121,23 @@ function paint() {
   document.title = [...shown.map(({ head }) => head), title].join(" · ");
   const aloud = shown.map((each) => each.aloud).join(" ");
   if (told !== aloud) told = spoken.textContent = aloud;
-  ready();
+  const [hush, isHushed] = [document.getElementById("hush"), shown.some(({ hushed }) => hushed > 0)];
+  hush.disabled = sound?.state !== "running"; // "Switch the ring on" is there
+  hush.dataset.order = isHushed ? "ring" : "hush";
+  hush.textContent = isHushed ? "Ring on" : "Ring off 10 min";
+  ready(isHushed);
   call(shown.filter((each) => each.call));
   document.body.style.setProperty("--bar", `${document.querySelector(".bar").offsetHeight}px`);
   if (zone.scrollHeight > zone.clientHeight + 1 || room.clientHeight < LEAST_PX) document.body.classList.remove("still"); // the type is too large
 }
 
 // Says whether this page can ring, and what to do if not.
-function ready() {
+function ready(isHushed) {
   const isOn = sound?.state === "running";
   const [canNotify, dozes] = [window.Notification?.permission === "granted", !lock || lock.released];
   const words = !sound ? "The ring is off: this page only flashes."
     : !isOn ? "The browser has locked the sound, so this page only flashes." : [
-      "The ring is on.",
+      isHushed ? "The ring for crying is off." : "The ring is on.",
       dozes && "This screen may turn off, and then nothing rings. Charge the phone and set its screen to stay on.",
       !canNotify && "There are no notifications: keep this page in view.",
     ].filter(Boolean).join(" ");
@@ -224,12 +221,14 @@ begin.onclick = trial.onclick = async () => { // sound, notifications and the wa
   paint();
 };
 coming.addEventListener("click", () => {
-  for (const baby of babies.filter(({ card }) => card.dataset.rings)) {
+  const callers = babies.filter(({ card }) => card.dataset.rings);
+  for (const baby of callers) {
     baby.answered = baby.cause;
     baby.state.rings = false;
     order("coming", baby.infant, baby.cause);
   }
   paint();
+  refresh(callers[0]?.card.dataset.infant); // what is noted next is about this baby
 });
 home.addEventListener("click", ({ target }) => {
   const stayed = babies.find(({ part }) => part("stay") === target);
@@ -240,7 +239,7 @@ home.addEventListener("click", ({ target }) => {
   if (babies.length > 1 && !target.closest("a")) refresh(target.closest(".baby")?.dataset.infant);
 });
 tiles.addEventListener("click", ({ target }) => {
-  if (target.id === "hush") order(target.dataset.order, Number(home.dataset.infant));
+  if (target.id === "hush") babies.forEach(({ infant }) => order(target.dataset.order, infant));
 });
 tiles.addEventListener("submit", async (event) => {
   noted = await note(event);

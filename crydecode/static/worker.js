@@ -2,8 +2,9 @@
 
 const LOST = `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>No connection · Cry diary</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="dark">
+<meta http-equiv="refresh" content="5">
 <h1>No connection</h1><p>This telephone can't reach the cry diary, so it does not ring. Go and see. Check the Wi-Fi and
-the computer with the diary.</p><p><a href="">Try again</a></p></html>`;
+the computer with the diary. This page tries again each 5 s.</p></html>`;
 
 self.addEventListener("fetch", (event) => {
   if (event.request.mode !== "navigate") return;

@@ -129,8 +129,7 @@ class Database:
             self.shown = f"{_SERVER}{url.host or ''}/{url.database}"
             url = url.set(drivername="postgresql+psycopg")
             options |= {"pool_pre_ping": True, "connect_args": _POSTGRESQL | dict(url.query)}
-        # SQLite would go on writing to a deleted file, so it must stay the one that `prepare` saw.
-        self._file: tuple[int, int] | None = None
+        self._file: tuple[int, int] | None = None  # stays the same: SQLite would write to a deleted one
         self._engine = sa.create_engine(url, pool_timeout=_WAIT_S, **options)
         if self._path is not None:
             sa.event.listen(self._engine, "connect", _settle)

@@ -6,6 +6,7 @@ Paper B's Figure 6 shows user data in MongoDB Compass, so the copy there also ha
 import csv
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TextIO
 
 from crydecode.diary import CRY
@@ -20,6 +21,7 @@ COLUMNS = ["infant", "what", "start", "stop", "cried_minutes"]
 COLUMNS += ["state", "probability", "run", "corrected", "helped"]
 MONGODB = ("mongodb://", "mongodb+srv://")
 _WAIT_MS = 5000  # for a MongoDB server
+_utc = partial(datetime.fromtimestamp, tz=UTC)
 
 
 def export(logs: Sequence[Log], target: str, users: Sequence[str] = ()) -> int:
@@ -95,7 +97,3 @@ def _rows(logs: Sequence[Log]) -> Iterator[Row]:
                 row |= {"state": line.state, "run": line.run}
                 row["probability"] = line.probability and round(line.probability, 4)
             yield row
-
-
-def _utc(time: float) -> datetime:
-    return datetime.fromtimestamp(time, UTC)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -163,6 +164,29 @@ def test_what_another_program_hears_is_shown_and_its_end_is_noticed(server: Serv
         assert 590 < state["for_s"] < 700 and state["devices"] == []
         assert seen(page, kind="lost")["age_s"] > LOST_S
         log.remove()
+
+
+def test_it_says_why_a_device_listens_no_longer(server: Served, kim: int) -> None:
+    reasons = {
+        "is logged out": "its login has ended",
+        "is left": "its page was left",
+        "is killed": "the connection is lost",
+    }
+    server.store.users.add("pat", PASSWORD)
+    for what, why in reasons.items():
+        pat = Visitor(server).enter("pat")
+        with pat.socket(kim) as page, watch(Visitor(server).enter("ben"), kim) as parent:
+            ask(page, "start")
+            play(page, np.random.default_rng(0).normal(0, 0.01, 2 * SR))
+            seen(parent, kind="quiet")
+            if what == "is logged out":
+                pat.submit("/more", "/logout")
+            elif what == "is left":
+                page.close(1001)
+            else:
+                page.socket.shutdown(socket.SHUT_RDWR)
+            assert seen(parent, kind="lost")["why"] == why, what
+    server.store.users.remove("pat")
 
 
 def test_watching_pages_are_shared_between_users_and_end_with_the_login(server: Served, kim: int) -> None:
