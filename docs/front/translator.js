@@ -34,15 +34,14 @@ function drawRows(names, count) { // equally from all reasons, the rarest first,
   const offered = shuffled(recordings.filter(({ label }) => names[label]));
   const queues = grouped(offered, ({ label }) => names[label]).sort(([, a], [, b]) => infants(a) - infants(b));
   const rows = [], used = new Set();
-  for (let before = -1; rows.length < count && rows.length > before;) {
-    before = rows.length;
-    for (const [truth, queue] of queues) {
-      const next = queue.find(({ infant }) => !used.has(infant));
-      if (!next || rows.length === count) continue;
-      used.add(next.infant);
-      rows.push({ clip: next.path, infant: next.infant, truth });
+  [...queues, ...queues].forEach(([truth, queue], k) => { // the second time, what the others lack
+    const full = rows.length + Math.ceil((count - rows.length) / Math.max(1, queues.length - k));
+    for (const { infant, path } of queue) {
+      if (rows.length === full || used.has(infant)) continue;
+      used.add(infant);
+      rows.push({ clip: path, infant, truth });
     }
-  }
+  });
   return shuffled(rows);
 }
 
