@@ -294,7 +294,7 @@ function makeCapture(model) {
     state.cried ||= readings.some(({ cries }) => cries);
     if (ended) state[state.isFile ? "ended" : "last"] = ended;
     if (ended) model.onEnded?.(ended);
-    if (state.phase === "on") flush();
+    if (state.phase === "on") return flush(); // `watch` paints it: to paint costs most of the page's time
     paint();
   });
   setInterval(() => {
