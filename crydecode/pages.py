@@ -36,7 +36,7 @@ from cryutils.widgets.clip_view import asset
 
 HERE = Path(__file__).parent
 TEMPLATES = Jinja2Templates(HERE / "templates")
-EXPORT_S = 600.0
+EXPORT_S = 600.0  # that an export, and the study's month of readings, may take
 EARLY = timedelta(minutes=5)  # the clock of a phone may be ahead
 RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and in question at night; of a sheet
 STUDY_DAYS = 30  # whose cries are compared with what helped

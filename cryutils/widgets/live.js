@@ -294,7 +294,7 @@ function makeCapture(model) {
     state.cried ||= readings.some(({ cries }) => cries);
     if (ended) state[state.isFile ? "ended" : "last"] = ended;
     if (ended) model.onEnded?.(ended);
-    if (state.phase === "on") return flush(); // `watch` paints it: to paint costs most of the page's time
+    if (state.phase === "on") return flush(); // `watch` paints it, four times a second
     paint();
   });
   setInterval(() => {
