@@ -6,8 +6,7 @@ store. Watching pages ask for its state, and ring by the alarm with the times th
 are used in the server's event loop alone. Paper B §3.
 
 A message is JSON as text, or as the beginning of a binary message that ends in sound or a picture.
-One message of a page is answered before its next one is read. `Protocol` ends a page that sends
-more frames or bytes than any page does.
+One message of a page is answered before its next one is read.
 """
 
 import asyncio
@@ -280,7 +279,8 @@ class Sockets:
                 else:
                     room.leave(page, f"{page.user} stopped it", at_once=True)
                 others = [device.user for device in room.devices if device is not page]
-                await page.socket.send_json(answer | {"others": others, "coming": room.coming})
+                with suppress(WebSocketDisconnect, RuntimeError):  # closed: the next message says why
+                    await page.socket.send_json(answer | {"others": others, "coming": room.coming})
                 if answer["over"]:  # the infant was removed
                     raise InputError(answer["over"])
         except WebSocketDisconnect as gone:

@@ -182,6 +182,7 @@ def test_it_says_why_a_device_listens_no_longer(server: Served, kim: int) -> Non
             if what == "is logged out":
                 pat.submit("/more", "/logout")
             elif what == "is left":
+                send(page, "sound", pcm(np.zeros(2 * SR)), at=5.0, sr=SR)  # not answered before it is left
                 page.close(1001)
             else:
                 page.socket.shutdown(socket.SHUT_RDWR)
