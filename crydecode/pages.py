@@ -113,7 +113,7 @@ async def night(request: Request, logs: list[Log], log: Log) -> Response:
     ago_s = time.time() - at.get("fed", 0.0)
     ago = "just now" if ago_s < 60 else f"{words.spent(max(ago_s, 120))} ago"
     last += [f"last fed {ago}"] if "fed" in at else []
-    about: dict[str, Any] = {"delay": DELAY_S, "again": AGAIN_S, "newest": newest.values()}
+    about: dict[str, Any] = {"delay": DELAY_S, "again": AGAIN_S, "newest": newest.values(), "at": at}
     about |= {"sleeps": state == "asleep", "last": " · ".join(last[::-1]), "cry": cry if is_open else None}
     return page(request, "night.html", logs=logs, log=log, **about)
 

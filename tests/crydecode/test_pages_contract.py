@@ -166,10 +166,12 @@ def test_what_a_caregiver_says_is_in_the_diary_until_it_is_undone(ann: TestClien
         status, _, place = submit(ann, page, "/say", what=what, of="cry", verdict="feed", back=page, **span)
         assert (status, place) == (303, page)
         assert ("<strong>a feed helped" in ann.get(page).text) == is_said
+        assert ("<em>Fed</em>" in ann.get(f"/night?infant={infant}").text) == is_said, "noted apart"
     for button in re.findall(r'value="(nappy-\d+|missed cry-\d+)"', text):
         for _ in range(2):  # a double tap
             submit(ann, page, "/say", what=button, infant=infant)
     submit(ann, page, "/say", what="cry", verdict="nappy", **span)
+    assert "<em>Nappy</em>" not in ann.get(f"/night?infant={infant}").text, "it is noted"
     assert log.lines()[0].helped == "nappy"
     log.say("cry", float(start), float(stop), "hungry")  # as an earlier version asked
     missed = next(line for line in log.lines() if line.what == "missed cry")
