@@ -35,7 +35,7 @@ from cryutils.inference.readings import actions
 from cryutils.widgets.clip_view import asset
 
 HERE = Path(__file__).parent
-TEMPLATES = Jinja2Templates(HERE / "templates")
+TEMPLATES = Jinja2Templates([HERE / "templates", HERE / "static"])
 EXPORT_S = 600.0  # that an export, and the study's month of readings, may take
 EARLY = timedelta(minutes=5)  # the clock of a phone may be ahead
 RECENT_S, DAY_S = 2 * 3600.0, 86_400.0  # of lines on the live page and in question at night; of a sheet
@@ -266,3 +266,4 @@ TEMPLATES.env.globals |= {"clock": diary.clock, "datetime": datetime, "helped": 
 TEMPLATES.env.globals |= {"ONE_DAY": ONE_DAY, "draw": segno.make_qr, "words": words}
 TEMPLATES.env.globals["number"] = partial(secrets.randbits, 48)
 TEMPLATES.env.globals["is_evening"] = lambda: not MORNING <= datetime.now().hour < EVENING
+TEMPLATES.env.globals["parts"] = TEMPLATES.get_template("parts.html").module  # its macros use all these

@@ -26,9 +26,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.templating import Jinja2Templates
 
 from crydecode import binding
+from crydecode.pages import TEMPLATES
 from cryutils._io import paths
 from cryutils._io.progress import say
 from cryutils.errors import InputError
@@ -38,8 +38,6 @@ PEM = serialization.Encoding.PEM
 PRIVATE = [IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 AUTHORITY, YEAR = timedelta(days=3650), timedelta(days=365)  # how long certificates are valid
 EARLY = timedelta(days=2)  # they are valid from before now, for phones whose clocks are slow
-HERE = Path(__file__).parent
-TEMPLATES = Jinja2Templates([HERE / "templates", HERE / "static"])
 FILE = "cry-diary.crt"
 _WHITE, _RESET = "\033[97;40m", "\033[0m"  # so that a code is white on black in any terminal
 

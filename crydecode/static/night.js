@@ -56,7 +56,6 @@ const link = {
   lose(why) {
     if (why) this.over = `${why} Reload the page.`;
     paint();
-    refresh();
   },
 };
 

@@ -153,7 +153,8 @@ class Listener:
 
     def _readings(self, content: Mapping[str, Any], buffers: Sequence[Any]) -> list[Reading]:
         at = _number(content, "at")
-        if self._start is None or abs(self._start + at - self.clock()) > ADRIFT_S:
+        is_adrift = self._start is not None and abs(self._start + at - self.clock()) > ADRIFT_S
+        if self._start is None or (is_adrift and not self.from_file):  # a file comes faster
             self._start = self.clock() - at
         now, gap = self._start + at, []
         match content.get("type"):

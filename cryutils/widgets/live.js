@@ -14,6 +14,9 @@ const WATCH_MS = 250;
 const QUANTUM = 128; // samples that a browser passes on at once
 const SURE_MS = 4000; // between the two taps that stop
 const LOOK_MS = 2000; // between questions after the end, whether all is saved
+const PIECE_S = 1; // of a file: sound of one message, and from one picture to the next
+const PIECE_MS = 75; // between two of these, because the application ends a page that sends more
+const LONGEST_S = 1800; // of a file, which is read as a whole
 
 // Runs beside the page, so that a busy page loses no sound: one channel, blocks of equal size.
 const TAP = `
@@ -42,6 +45,7 @@ const WORDS = {
 };
 const wordsFor = (error, what) => (WORDS[error.name] ?? `The WHAT can't be used (${error.message}).`).replaceAll("WHAT", what);
 
+const loudness = (block) => Math.sqrt(block.reduce((sum, value) => sum + value * value, 0) / block.length);
 const decibels = (level) => Math.round(20 * Math.log10(Math.max(level, 3e-5)));
 
 // ---------------------------------------------------------------- capture
@@ -60,6 +64,7 @@ function makeCapture(model) {
     ended: "", // the one answer to a file
     cried: false, // whether crying was heard since the start
     isFile: false,
+    judged: 0, // of a file, in percent
     waiting: 0, // readings that are not saved yet
     stream: null,
     preview: null, // the element whose picture is taken
@@ -106,7 +111,7 @@ function makeCapture(model) {
   function onBlock({ at, block }) {
     if (document.hidden || state.phase !== "on" || !alive("audio")) return;
     heardAt = performance.now();
-    state.level = Math.sqrt(block.reduce((sum, value) => sum + value * value, 0) / block.length);
+    state.level = loudness(block);
     if (gapOpen) return; // `watch` ends it
     waiting.push({ at, block, level: state.level });
     if (waiting.length * BLOCK_S > HELD_S) waiting.shift();
@@ -115,16 +120,18 @@ function makeCapture(model) {
 
   function takeFrame() {
     const video = state.preview;
-    if (!camera || !video?.videoWidth || document.hidden || video.paused || !alive("video")) return;
-    if (gapOpen || unanswered.size >= UNANSWERED / 2) return; // the next will do
+    if (!video?.videoWidth || document.hidden || video.paused || !alive("video")) return;
+    if (!gapOpen && unanswered.size < UNANSWERED / 2) sendFrame(video, context.currentTime); // else the next will do
+  }
+
+  async function sendFrame(video, at) {
+    if (!camera) return;
     canvas.width = Math.min(FRAME_WIDTH, video.videoWidth);
     canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth);
     canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
-    const at = context.currentTime;
-    canvas.toBlob(async (blob) => {
-      const bytes = await blob?.arrayBuffer();
-      if (bytes && state.phase === "on") send({ type: "frame", at }, bytes);
-    }, "image/jpeg", JPEG_QUALITY);
+    const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", JPEG_QUALITY));
+    const bytes = await blob?.arrayBuffer();
+    if (bytes && state.phase === "on") send({ type: "frame", at }, bytes);
   }
 
   function why() {
@@ -144,7 +151,8 @@ function makeCapture(model) {
       gapOpen = false;
       askedAt = now;
     }
-    if (document.hidden) openGap("this page is hidden");
+    if (state.isFile) state.silence = wordless ? "the server doesn't answer" : "";
+    else if (document.hidden) openGap("this page is hidden");
     else if (wordless) openGap("the server doesn't answer");
     else if (context.state !== "running") {
       context.resume().catch(() => {});
@@ -156,7 +164,6 @@ function makeCapture(model) {
       state.silence = "";
     }
     state.dozes = !wakeLock || wakeLock.released;
-    if (state.preview?.ended) stop("The file has ended.");
     paint();
   }
 
@@ -186,14 +193,14 @@ function makeCapture(model) {
     const isFile = Boolean(choice.file);
     Object.assign(state, { phase: "starting", notice: "", silence: "", reading: null, ended: "", last: "", cried: false, isFile });
     paint();
-    let stream = null;
+    let stream, sound;
     try {
-      const url = choice.file ? URL.createObjectURL(choice.file) : film;
-      await open(url ? {} : { sampleRate: RATE_HZ }); // what plays a file is also heard
-      stream = url ? null : await ask(choice);
+      await open(isFile || !film ? { sampleRate: RATE_HZ } : {}); // a film is also heard
+      stream = isFile || film ? null : await ask(choice);
       if (mine !== attempt) return stream?.getTracks().forEach((track) => track.stop());
       state.stream = stream;
-      await connect(url, !isFile);
+      state.preview = element("video", { playsinline: "", "aria-label": "What is seen" });
+      sound = await (isFile ? read(choice.file) : connect());
       if (mine !== attempt) return;
     } catch (error) {
       stream?.getTracks().forEach((track) => track.stop());
@@ -207,10 +214,41 @@ function makeCapture(model) {
     state.phase = "on";
     send({ type: "start", file: isFile });
     model.onPhase?.("on", choice);
-    frameTimer = setInterval(takeFrame, FRAME_MS);
     watchTimer = setInterval(watch, WATCH_MS);
     stayAwake();
     paint();
+    if (isFile) judge(sound, mine);
+    else frameTimer = setInterval(takeFrame, FRAME_MS);
+  }
+
+  async function read(file) {
+    const video = state.preview;
+    video.src = fileUrl = URL.createObjectURL(file);
+    await new Promise((done) => (video.onloadeddata = video.onerror = done));
+    if (video.duration > LONGEST_S && video.duration < Infinity) throw new Error(`it is longer than ${LONGEST_S / 60} minutes; use cryutils listen FILE`);
+    return context.decodeAudioData(await file.arrayBuffer());
+  }
+
+  // Sends a file as fast as Python answers, each piece with the picture at its end.
+  async function judge(sound, mine) {
+    const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+    const [video, size, n] = [state.preview, PIECE_S * sound.sampleRate, sound.numberOfChannels];
+    const channels = Array.from({ length: n }, (_, k) => sound.getChannelData(k));
+    for (let end = size; end < sound.length + size; end += size) {
+      const block = channels[0].slice(end - size, end);
+      block.forEach((_, k) => (block[k] = channels.reduce((sum, each) => sum + each[end - size + k], 0) / n));
+      const at = Math.min(end, sound.length) / sound.sampleRate;
+      const sought = new Promise((done) => (video.onseeked = done));
+      video.currentTime = at;
+      await Promise.all([wait(PIECE_MS), Promise.race([video.videoWidth && sought, wait(QUIET_MS)])]);
+      while (unanswered.size) await wait(PIECE_MS / 5);
+      if (mine === attempt && video.videoWidth) await sendFrame(video, at);
+      if (mine !== attempt) return;
+      Object.assign(state, { level: loudness(block), judged: Math.round((100 * at) / sound.duration) });
+      waiting.push({ at, block, level: state.level });
+      flush();
+    }
+    stop();
   }
 
   async function open(options) {
@@ -219,28 +257,24 @@ function makeCapture(model) {
     await context.audioWorklet.addModule(URL.createObjectURL(new Blob([TAP], { type: "text/javascript" })));
   }
 
-  async function microphone() {
-    try {
-      return context.createMediaStreamSource(state.stream);
-    } catch { // Firefox can't change a microphone's rate
-      context.close();
-      await open({});
-      return context.createMediaStreamSource(state.stream);
-    }
-  }
-
-  async function connect(url, again) {
-    const video = element("video", { playsinline: "", "aria-label": "What is seen" });
-    state.preview = video;
-    if (url) {
-      video.src = fileUrl = url;
-      video.loop = again;
+  async function connect() {
+    const video = state.preview;
+    if (film) {
+      video.src = film;
+      video.loop = true;
       source = context.createMediaElementSource(video);
-      source.connect(context.destination); // a file is heard while it is analysed
+      source.connect(context.destination);
     } else {
       video.muted = true;
       video.srcObject = state.stream;
-      source = await microphone();
+      const microphone = () => context.createMediaStreamSource(state.stream);
+      try {
+        source = microphone();
+      } catch { // Firefox can't change a microphone's rate
+        context.close();
+        await open({});
+        source = microphone();
+      }
       for (const track of tracks()) for (const name of ["mute", "unmute", "ended"]) track.addEventListener(name, watch);
       if (!state.stream.getVideoTracks().length) state.preview = null;
     }
@@ -278,9 +312,10 @@ function makeCapture(model) {
 
   model.on("msg:custom", ({ type, number, readings, notice, waiting, ended }) => {
     if (type === "reopened" && state.phase === "on") { // another process may answer now
+      if (state.isFile) return stop("The connection was lost. Choose the file again.");
       unanswered.clear();
       gapOpen = false;
-      send({ type: "start", file: state.isFile });
+      send({ type: "start", file: false });
     }
     if (type === "over") {
       state.over = true;
@@ -368,7 +403,7 @@ function makeView(model, el, capture) {
     const silent = !on || Boolean(state.silence) || reading?.verdict === about.gap;
     const isHidden = isStudy && reading?.cries; // the reason
     const word = !on ? (isStudy && state.cried && state.ended ? "Crying was heard" : state.ended || "Not listening")
-      : silent ? "Not listening" : state.isFile ? "Listening to the recording …"
+      : silent ? "Not listening" : state.isFile ? "Judging the recording …"
         : isHidden ? "Crying" : (reading?.words ?? "Listening …");
     start.textContent = { off: "Start listening", starting: "Asking the browser …", on: performance.now() < sureUntil ? "Tap again to stop" : "Stop" }[state.phase];
     start.disabled = Boolean(state.over);
@@ -381,7 +416,7 @@ function makeView(model, el, capture) {
     awake.hidden = !on || !state.dozes || !matchMedia("(pointer: coarse)").matches;
     const last = state.last && state.last !== "crying" && !reading?.cries ? `The last cry: ${state.last}.` : "";
     named.textContent = !on ? state.ended : state.isFile ? "" : reading?.cries ? `${reading.words}. ${reading.remark}` : last;
-    remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.`
+    remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.` : state.isFile ? `${state.judged} %`
       : [!isHidden && reading?.remark, !isStudy && last].filter(Boolean).join(" ");
     // Only where it changes: a link that is drawn again under a finger isn't followed.
     const of = (!state.isFile && reading?.state) || "";

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -61,6 +63,14 @@ RINGS = """() => {
     return createOscillator.call(this);
   };
 }"""
+# Keeps what a page sends with sound or a picture.
+SENT = """
+  const { send } = WebSocket.prototype;
+  WebSocket.prototype.send = function (part) {
+    if (part instanceof Blob) (window.sent ??= []).push(part);
+    send.call(this, part);
+  };
+"""
 # Where the tile "Fed" is. In one step, as the page replaces its tiles, and after a turned page's new layout.
 PLACE = """() => new Promise((done) => {
   const fed = () => document.querySelector('#tiles [value^="fed-"]').getBoundingClientRect().toJSON();
@@ -253,6 +263,7 @@ def test_a_cry_reaches_the_log(playwright: Playwright, trained: Trained, tmp_pat
     )
     phone = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True).new_page()
     faults, answer = watched(phone), phone.locator(".live-answer")
+    phone.add_init_script(SENT)
     said = re.compile(rf"(probably|perhaps) {clip.label}, \d+ %")
     with served(tmp_path, CRYUTILS_OUTPUTS_DIR=str(tmp_path / "models")) as home:
         home.store.users.add("ann", PASSWORD)
@@ -291,10 +302,21 @@ def test_a_cry_reaches_the_log(playwright: Playwright, trained: Trained, tmp_pat
 
         choose = phone.get_by_label("A recording instead")
         expect(choose).to_be_visible()
+        phone.evaluate("window.sent = []")
         choose.set_input_files(tmp_path / "film.mp4")
-        expect(answer).to_have_text("Listening to the recording …")
         expect(answer).to_have_text("Crying was heard")
         expect(study).to_contain_text(said)
+        kinds = phone.evaluate("Promise.all(sent.map(each => each.slice(12, 19).text()))")
+        assert Counter(kinds) == dict.fromkeys(('"sound"', '"frame"'), math.ceil(len(sound) / SR))
+        minute = np.tile(quiet, 15)
+        (tmp_path / "minute.wav").write_bytes(audio.wav_bytes(minute, SR))
+        began = time.monotonic()
+        choose.set_input_files(tmp_path / "minute.wav")
+        expect(answer).to_have_text("no crying in this file")
+        assert time.monotonic() - began < 60, "faster than it is heard"
+        (tmp_path / "minute.wav").write_bytes(b"no sound")
+        choose.set_input_files(tmp_path / "minute.wav")
+        expect(phone.locator(".live-notice")).to_contain_text("can't be used")
         expect(phone.get_by_role("button", name="Start listening")).to_be_visible()
 
         phone.get_by_role("link", name="Diary").click()

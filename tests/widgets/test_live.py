@@ -125,6 +125,13 @@ def test_a_cry_and_a_file_have_one_answer_at_their_ends() -> None:
     assert page.answers[-1]["ended"] == "no crying in this file"
 
 
+def test_a_file_may_come_faster_than_it_is_heard() -> None:
+    page = Page()
+    page.listen(True, file=True)
+    page.hear(*range(600))
+    assert np.ptp([time for _, _, time in page.ear.pushed]) == 599
+
+
 @pytest.mark.parametrize("pause_s", [1, 30, 90])
 @pytest.mark.parametrize("second", [{"hungry": 0.6}, {"pain": 0.7}, {"pain": 0.4, "hungry": 0.4}])
 def test_the_live_page_and_the_diary_say_the_same_of_a_cry(
