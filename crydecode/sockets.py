@@ -224,10 +224,11 @@ class Sockets:
         self._threads = ThreadPoolExecutor(THREADS, "listen")
 
     async def end(self, ticket: str) -> None:
-        """Close the pages of a login that has ended."""
-        for page in [page for page in self._pages if page.ticket == ticket]:
-            self._pages.pop(page, None)
-            await asyncio.wait([asyncio.create_task(page.close(LOGGED_OUT))], timeout=NOTE_S)  # may not read
+        """Close the pages of a login that has ended, without waiting for one that reads nothing."""
+        closed = [page for page in self._pages if page.ticket == ticket]
+        self._pages = dict.fromkeys(page for page in self._pages if page not in closed)
+        if closing := [asyncio.create_task(page.close(LOGGED_OUT)) for page in closed]:
+            await asyncio.wait(closing, timeout=NOTE_S)
 
     async def look(self) -> None:
         """Look into the store for logins that ended and for what other programs hear, forever."""
