@@ -36,7 +36,7 @@ from cryutils.widgets.monitor import Models, Monitor
 
 MOST_BYTES, MOST_JSON = 2**21, 2**12  # of a message, and of its JSON; a page sends 50,000 and 100
 PAGES, PAGES_IN_ALL = 8, 32  # of a user, and of all
-RATE, BURST = 40.0, 200.0  # frames a second, also of 64 KiB; a page sends 8
+RATE, BURST = 40.0, 200.0  # frames a second, also of 64 KiB; a page sends 8, and 20 of a file
 PIECE = 2**12  # bytes that are parsed at once
 THREADS = 2  # each opens its own copy of the models
 TICK_S = 0.5  # between two messages to a watching page

@@ -2,10 +2,7 @@
 
 const AGAIN_MS = 2000; // between attempts to connect
 const TONES = { crying: [660, 880], lost: [330, 220, 330, 220] }; // Hz
-const ENDS = {
-  4401: "You are logged out.",
-  4409: "This page was closed, because too many are open.",
-};
+const ENDS = { 4401: "You are logged out.", 4409: "This page was closed, because too many are open." };
 
 // Connects a page's WebSocket, and again after each loss, until `link.over` says why not. `lose` is
 // called with the reason for the end, if there is one.

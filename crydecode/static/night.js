@@ -67,8 +67,6 @@ function spent(seconds) {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-const listeners = (devices) => devices.map(([user, isThis]) => user + (isThis ? " (this phone)" : "")).join(" and ");
-
 // Returns a state's key, its words, what is said beneath, and what an answer to it covers.
 function read(state, passed) {
   const cut = link.over || (passed > SILENT_S && (refusal || "No connection to the diary. Trying again …"));
@@ -82,7 +80,7 @@ function read(state, passed) {
   const length = Math.max(0, state.for_s + (state.paused_s ? 0 : passed)); // the other clock may be ahead
   const digits = `${Math.floor(length / 60)}:${String(Math.floor(length % 60)).padStart(2, "0")}`;
   const text = { crying: ` · ${digits}`, quiet: length < 60 ? "" : ` · ${spent(length)}` }[state.kind];
-  const names = listeners(state.devices);
+  const names = state.devices.map(([user, isThis]) => user + (isThis ? " (this phone)" : "")).join(" and ");
   const pause = state.paused_s && `Quiet for ${Math.floor(state.paused_s + passed)} s.`;
   const listens = [pause, names && `Listening: ${names}.`, age > 2 && `Last heard ${Math.floor(age)} s ago.`];
   return [state.kind, WORDS[state.kind] + text, listens.filter(Boolean).join(" "), state.kind];

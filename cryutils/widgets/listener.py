@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cryutils.widgets.monitor import Monitor
 
 RATES_HZ = (8_000, 192_000)  # of a sound card
-BLOCK_S = 2  # most sound in one message; the page sends a quarter of a second
+BLOCK_S = 2  # most sound in one message; the page sends a quarter of a second, or one of a file
 LONGEST_SIDE = 1920  # pixels of a picture; the page sends 320
 LARGEST_JPEG = 2**20  # bytes of a picture; the page sends about 20,000
 SCAN = b"\xff\xda"  # marker of a scan; decoders visit all pixels in each, and browsers write one
@@ -52,7 +52,7 @@ class Listener:
         self._writer = writer
         self._gap = -math.inf  # when the last reported gap was logged
         self._cries = Episodes()
-        self._is_crying = False
+        self._is_crying = self._has_sound = False
 
     def about(self, **more: Any) -> dict[str, Any]:
         """Return what the page has to know before it starts, as JSON types."""
@@ -108,7 +108,7 @@ class Listener:
         self.listening = is_on
         if is_on:
             if from_file or self.from_file:
-                self._cries = Episodes()
+                self._cries, self._has_sound = Episodes(), False
             self.from_file = from_file
             self.monitor.restart(synthetic=self._film and not from_file)
         else:
@@ -134,6 +134,7 @@ class Listener:
     def _ended(self, readings: Sequence[Reading]) -> str | None:
         """Return the answer to the newest episode if crying has paused, or to a whole file."""
         for reading in readings:
+            self._has_sound |= reading.verdict != GAP
             if reading.verdict not in CALM:
                 self._cries.add(reading.time, reading.kind, reading.probabilities)
         crying = [self._is_crying, *(reading.verdict not in CALM for reading in readings)]
@@ -143,7 +144,8 @@ class Listener:
             return None
         if self.from_file:
             cries, self.from_file, self._cries = self._cries.all(), False, Episodes()
-            return "; then ".join(map(self._answer, cries)) or "no crying in this file"
+            none = "no crying in this file" if self._has_sound else "no sound in this file"
+            return "; then ".join(map(self._answer, cries)) or none
         return self._answer(self._cries.all()[-1]) if (True, False) in pairwise(crying) else None
 
     def _answer(self, episode: Sums) -> str:

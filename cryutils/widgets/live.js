@@ -4,7 +4,7 @@
 const BLOCK_S = 0.25; // sound of one message, as 16-bit numbers: 32 kB/s
 const RATE_HZ = 16_000; // of a microphone's sound
 const FRAME_MS = 250;
-const FRAME_WIDTH = 320; // px
+const FRAME_SIDE = 320; // px, the longer one
 const JPEG_QUALITY = 0.8;
 const UNANSWERED = 8; // messages under way, beyond which sound waits; a picture waits for none
 const HELD_S = 5; // of sound that waits for Python; what is older is a gap
@@ -15,8 +15,8 @@ const QUANTUM = 128; // samples that a browser passes on at once
 const SURE_MS = 4000; // between the two taps that stop
 const LOOK_MS = 2000; // between questions after the end, whether all is saved
 const PIECE_S = 1; // of a file: sound of one message, and from one picture to the next
-const PIECE_MS = 75; // between two of these, because the application ends a page that sends more
-const LONGEST_S = 1800; // of a file, which is read as a whole
+const PIECE_MS = 100; // between two of these, because the application ends a page that sends more
+const LONGEST_S = 600; // of a file, which is read as a whole
 
 // Runs beside the page, so that a busy page loses no sound: one channel, blocks of equal size.
 const TAP = `
@@ -43,8 +43,11 @@ const WORDS = {
   Untouched: "The browser waits for a touch before it opens the WHAT. Press Start listening.",
   InsecureContext: "Browsers open the WHAT only on this computer or over HTTPS. Open this page at an https address.",
 };
+const wordsForFile = (error) => error.name === "RangeError" ? `The recording is longer than ${LONGEST_S / 60} minutes. Choose a shorter one.`
+  : "This browser can't read the recording. Choose another one.";
 const wordsFor = (error, what) => (WORDS[error.name] ?? `The WHAT can't be used (${error.message}).`).replaceAll("WHAT", what);
 
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 const loudness = (block) => Math.sqrt(block.reduce((sum, value) => sum + value * value, 0) / block.length);
 const decibels = (level) => Math.round(20 * Math.log10(Math.max(level, 3e-5)));
 
@@ -72,7 +75,7 @@ function makeCapture(model) {
   };
   let context, node, source, wakeLock, frameTimer, watchTimer, fileUrl;
   let attempt = 0; // a start that was overtaken by another must not go on
-  let next = 0;
+  let [next, begun] = [0, 0]; // numbers of messages: the next, and the newest start
   let waiting = []; // sound not yet sent
   const unanswered = new Map();
   let heardAt, askedAt, gapOpen, wordless;
@@ -126,8 +129,8 @@ function makeCapture(model) {
 
   async function sendFrame(video, at) {
     if (!camera) return;
-    canvas.width = Math.min(FRAME_WIDTH, video.videoWidth);
-    canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth);
+    const scale = Math.min(1, FRAME_SIDE / Math.max(video.videoWidth, video.videoHeight));
+    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight].map((side) => Math.round(scale * side));
     canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", JPEG_QUALITY));
     const bytes = await blob?.arrayBuffer();
@@ -145,8 +148,7 @@ function makeCapture(model) {
     if (state.phase !== "on") return;
     const now = performance.now();
     wordless ||= now - Math.min(...unanswered.values()) > WORDLESS_MS;
-    if (wordless && now - askedAt > WORDLESS_MS) {
-      // What was under way may be lost with the connection: ask again.
+    if (wordless && !state.isFile && now - askedAt > WORDLESS_MS) { // what was under way may be lost: ask again
       unanswered.clear();
       gapOpen = false;
       askedAt = now;
@@ -191,7 +193,7 @@ function makeCapture(model) {
     stop();
     const mine = ++attempt;
     const isFile = Boolean(choice.file);
-    Object.assign(state, { phase: "starting", notice: "", silence: "", reading: null, ended: "", last: "", cried: false, isFile });
+    Object.assign(state, { phase: "starting", notice: "", silence: "", reading: null, ended: "", last: "", cried: false, isFile, judged: 0 });
     paint();
     let stream, sound;
     try {
@@ -200,55 +202,63 @@ function makeCapture(model) {
       if (mine !== attempt) return stream?.getTracks().forEach((track) => track.stop());
       state.stream = stream;
       state.preview = element("video", { playsinline: "", "aria-label": "What is seen" });
-      sound = await (isFile ? read(choice.file) : connect());
+      sound = await (isFile ? read(choice.file) : connect(film));
       if (mine !== attempt) return;
     } catch (error) {
       stream?.getTracks().forEach((track) => track.stop());
       if (mine !== attempt) return;
-      const what = isFile ? "file" : choice.picture ? "microphone and camera" : "microphone";
-      stop(wordsFor(error, what));
+      stop(isFile ? wordsForFile(error) : wordsFor(error, choice.picture ? "microphone and camera" : "microphone"));
       return;
     }
     heardAt = askedAt = performance.now();
     gapOpen = wordless = false;
     state.phase = "on";
+    begun = next;
     send({ type: "start", file: isFile });
     model.onPhase?.("on", choice);
     watchTimer = setInterval(watch, WATCH_MS);
     stayAwake();
     paint();
-    if (isFile) judge(sound, mine);
+    if (sound) judge(sound, mine).catch((error) => mine === attempt && stop(wordsForFile(error)));
     else frameTimer = setInterval(takeFrame, FRAME_MS);
   }
 
+  // Returns a file's sound, or nothing if it has to be played: not every browser decodes a film's sound at once.
   async function read(file) {
     const video = state.preview;
     video.src = fileUrl = URL.createObjectURL(file);
-    await new Promise((done) => (video.onloadeddata = video.onerror = done));
-    if (video.duration > LONGEST_S && video.duration < Infinity) throw new Error(`it is longer than ${LONGEST_S / 60} minutes; use cryutils listen FILE`);
-    return context.decodeAudioData(await file.arrayBuffer());
+    await Promise.race([new Promise((done) => (video.onloadedmetadata = video.onerror = done)), wait(WORDLESS_MS)]);
+    if (video.duration > LONGEST_S && video.duration < Infinity) throw new RangeError();
+    const sound = await file.arrayBuffer().then((bytes) => context.decodeAudioData(bytes)).catch(() => {});
+    return sound || video !== state.preview ? sound : connect(fileUrl);
+  }
+
+  async function sendPicture(at) {
+    const video = state.preview;
+    if (!video?.videoWidth) return;
+    const sought = new Promise((done) => (video.onseeked = done));
+    video.currentTime = at;
+    await Promise.race([sought, wait(QUIET_MS)]);
+    if (video === state.preview) await sendFrame(video, at);
   }
 
   // Sends a file as fast as Python answers, each piece with the picture at its end.
   async function judge(sound, mine) {
-    const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-    const [video, size, n] = [state.preview, PIECE_S * sound.sampleRate, sound.numberOfChannels];
+    const [size, n] = [PIECE_S * sound.sampleRate, sound.numberOfChannels];
     const channels = Array.from({ length: n }, (_, k) => sound.getChannelData(k));
+    await sendPicture(0);
     for (let end = size; end < sound.length + size; end += size) {
       const block = channels[0].slice(end - size, end);
       block.forEach((_, k) => (block[k] = channels.reduce((sum, each) => sum + each[end - size + k], 0) / n));
       const at = Math.min(end, sound.length) / sound.sampleRate;
-      const sought = new Promise((done) => (video.onseeked = done));
-      video.currentTime = at;
-      await Promise.all([wait(PIECE_MS), Promise.race([video.videoWidth && sought, wait(QUIET_MS)])]);
-      while (unanswered.size) await wait(PIECE_MS / 5);
-      if (mine === attempt && video.videoWidth) await sendFrame(video, at);
+      await Promise.all([wait(PIECE_MS), sendPicture(at)]);
       if (mine !== attempt) return;
       Object.assign(state, { level: loudness(block), judged: Math.round((100 * at) / sound.duration) });
       waiting.push({ at, block, level: state.level });
       flush();
+      while (unanswered.size) await wait(PIECE_MS / 5);
     }
-    stop();
+    if (mine === attempt) stop();
   }
 
   async function open(options) {
@@ -257,23 +267,23 @@ function makeCapture(model) {
     await context.audioWorklet.addModule(URL.createObjectURL(new Blob([TAP], { type: "text/javascript" })));
   }
 
-  async function connect() {
+  async function connect(url) {
     const video = state.preview;
-    if (film) {
-      video.src = film;
-      video.loop = true;
+    if (url) {
+      video.src = url;
+      video.loop = url === film;
+      video.onended = () => video === state.preview && stop();
       source = context.createMediaElementSource(video);
       source.connect(context.destination);
     } else {
       video.muted = true;
       video.srcObject = state.stream;
-      const microphone = () => context.createMediaStreamSource(state.stream);
       try {
-        source = microphone();
+        source = context.createMediaStreamSource(state.stream);
       } catch { // Firefox can't change a microphone's rate
         context.close();
         await open({});
-        source = microphone();
+        source = context.createMediaStreamSource(state.stream);
       }
       for (const track of tracks()) for (const name of ["mute", "unmute", "ended"]) track.addEventListener(name, watch);
       if (!state.stream.getVideoTracks().length) state.preview = null;
@@ -292,8 +302,6 @@ function makeCapture(model) {
     clearInterval(frameTimer);
     clearInterval(watchTimer);
     tracks().forEach((track) => track.stop());
-    node?.disconnect();
-    source?.disconnect();
     context?.close();
     state.preview?.pause();
     wakeLock?.release();
@@ -321,7 +329,7 @@ function makeCapture(model) {
       state.over = true;
       stop();
     }
-    if (type !== "answer") return;
+    if (type !== "answer" || number < begun) return;
     wordless = false;
     for (const earlier of unanswered.keys()) if (earlier <= number) unanswered.delete(earlier);
     Object.assign(state, { said: notice, waiting });
@@ -400,12 +408,12 @@ function makeView(model, el, capture) {
     themed(root);
     const on = state.phase === "on";
     const reading = on && !state.silence && performance.now() - state.readAt < WORDLESS_MS ? state.reading : null;
-    const silent = !on || Boolean(state.silence) || reading?.verdict === about.gap;
+    const silent = !on || Boolean(state.silence) || (!state.isFile && reading?.verdict === about.gap);
     const isHidden = isStudy && reading?.cries; // the reason
     const word = !on ? (isStudy && state.cried && state.ended ? "Crying was heard" : state.ended || "Not listening")
       : silent ? "Not listening" : state.isFile ? "Judging the recording …"
         : isHidden ? "Crying" : (reading?.words ?? "Listening …");
-    start.textContent = { off: "Start listening", starting: "Asking the browser …", on: performance.now() < sureUntil ? "Tap again to stop" : "Stop" }[state.phase];
+    start.textContent = { off: "Start listening", starting: state.isFile ? "Reading …" : "Asking the browser …", on: performance.now() < sureUntil ? "Tap again to stop" : "Stop" }[state.phase];
     start.disabled = Boolean(state.over);
     for (const input of [camera, file]) input.disabled = state.over || state.phase !== "off";
     const words = [state.notice, state.said].filter(Boolean).join(" ");
@@ -413,10 +421,10 @@ function makeView(model, el, capture) {
     if (answer.textContent !== word) spoken.textContent = answer.textContent = word;
     root.dataset.listening = !silent || (!on && Boolean(state.ended));
     root.dataset.sure = (isStudy ? reading?.cries : reading?.share >= 0.6) ? "more" : "less";
-    awake.hidden = !on || !state.dozes || !matchMedia("(pointer: coarse)").matches;
+    awake.hidden = !on || state.isFile || !state.dozes || !matchMedia("(pointer: coarse)").matches;
     const last = state.last && state.last !== "crying" && !reading?.cries ? `The last cry: ${state.last}.` : "";
     named.textContent = !on ? state.ended : state.isFile ? "" : reading?.cries ? `${reading.words}. ${reading.remark}` : last;
-    remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.` : state.isFile ? `${state.judged} %`
+    remark.textContent = !on ? "" : state.silence ? `Nothing is heard: ${state.silence}.` : state.isFile ? state.judged ? `${state.judged} %` : ""
       : [!isHidden && reading?.remark, !isStudy && last].filter(Boolean).join(" ");
     // Only where it changes: a link that is drawn again under a finger isn't followed.
     const of = (!state.isFile && reading?.state) || "";
@@ -435,7 +443,7 @@ function makeView(model, el, capture) {
     const sure = state.phase !== "on" || state.isFile || performance.now() < sureUntil;
     sureUntil = sure ? 0 : performance.now() + SURE_MS;
     if (state.phase === "off") capture.start(choice());
-    else if (sure) capture.stop();
+    else if (sure) capture.stop(state.isFile ? "You stopped before its end." : "");
     else paint();
   });
   file.addEventListener("change", () => file.files.length && capture.start(choice()).finally(() => (file.value = "")));

@@ -18,7 +18,7 @@ from cryutils.inference.readings import Kind, Reading, actions
 from cryutils.models.gate import CRY_PAUSE_S
 from cryutils.studies import embeddings, recognition
 from cryutils.widgets.listener import Listener
-from cryutils.words import ANY, NO_CRY, UNSURE
+from cryutils.words import ANY, GAP, NO_CRY, UNSURE
 
 
 class Ear:
@@ -120,9 +120,11 @@ def test_a_cry_and_a_file_have_one_answer_at_their_ends() -> None:
     page.say(Reading(1010.0, "tired", {"tired": 0.8}), at=10.0)
     page.listen(False)
     assert page.answers[-1]["ended"] == "probably hungry, 90 %; then probably tired, 80 %", "of each cry"
-    page.listen(True, file=True)
-    page.listen(False)
-    assert page.answers[-1]["ended"] == "no crying in this file"
+    for verdict, ended in ((NO_CRY, "no crying in this file"), (GAP, "no sound in this file")):
+        page.listen(True, file=True)
+        page.say(Reading(1003.0, verdict), at=3.0)
+        page.listen(False)
+        assert page.answers[-1]["ended"] == ended
 
 
 def test_a_file_may_come_faster_than_it_is_heard() -> None:
