@@ -224,7 +224,7 @@ class Sockets:
         self._threads = ThreadPoolExecutor(THREADS, "listen")
 
     async def end(self, ticket: str) -> None:
-        """Close the pages of a login that has ended, without waiting for one that reads nothing."""
+        """Close the pages of a login that has ended, all at once, as one of them may read nothing."""
         closed = [page for page in self._pages if page.ticket == ticket]
         self._pages = dict.fromkeys(page for page in self._pages if page not in closed)
         if closing := [asyncio.create_task(page.close(LOGGED_OUT)) for page in closed]:
